@@ -1,0 +1,456 @@
+"""A run: the directory that a scene leaves behind, in open formats.
+
+::
+
+    <run>/
+      scene.toml        as given                     scene.lock.json  resolved SI values, sha256 of
+      manifest.json     status, timings, outputs                      each input, versions, seed
+      prov.json         W3C PROV-JSON                city/            the City that was run on
+      fields.zarr/      Zarr v3, CF names and units, one group for each simulation
+      agents.parquet    people over time             series.parquet   totals and gauges over time
+      impacts.parquet   buildings, streets and underpasses that were hit (GeoParquet)
+      tables/           further tables               maps/            maxima as GeoTIFF
+      observations.db   the readings that came in    report.html, overview.png, animation.*
+
+While it is being written it is called ``<run>.partial`` and also holds ``checkpoints/``; it is
+renamed when complete. A partial run can be resumed from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.errors import RunError, did_you_mean
+from twin.files import replace_file, sha256, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PARTIAL", "Run", "lock_run", "partial_path"]
+
+#: What the name of an unfinished run ends with.
+PARTIAL = ".partial"
+
+
+def partial_path(out: Path) -> Path:
+    """Return the path under which the run `out` is written until it is complete."""
+    return out.with_name(out.name + PARTIAL)
+
+
+@contextlib.contextmanager
+def lock_run(partial: Path) -> Iterator[None]:
+    """Hold a partial run for one process; raise `RunError` if another one has it.
+
+    The lock goes with the process, also with one that was killed.
+    """
+    with (partial / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(
+                f"{str(partial)!r} is being written by another process; "
+                "wait for it or choose another --out."
+            ) from None
+        yield
+
+
+class Run:
+    """A complete run, read lazily.
+
+    Parameters
+    ----------
+    path
+        The run's directory.
+
+    Raises
+    ------
+    RunError
+        If the directory is not a run, or is one that has not been completed.
+
+    Examples
+    --------
+    >>> run = Run.open("runs/lujiazui-cloudburst")        # doctest: +SKIP
+    >>> run.field("flood", "depth")[-1].max()             # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "manifest.json").is_file():
+            partial = partial_path(self.path)
+            if partial.is_dir():
+                raise RunError(
+                    f"{str(self.path)!r} is not complete yet; continue it with "
+                    f"'twin run --resume --out {self.path}'."
+                )
+            raise RunError(f"{str(self.path)!r} is not a run: it has no manifest.json.")
+        if self.manifest.get("status") != "complete" and not self.path.name.endswith(PARTIAL):
+            raise RunError(f"{str(self.path)!r} is a run that was not completed.")
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Open the run at `path`."""
+        return cls(path)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name!r} at {str(self.path)!r}>"
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Status, timings, versions and the SHA-256 of each output."""
+        return _read_json(self.path / "manifest.json")
+
+    @cached_property
+    def lock(self) -> dict[str, Any]:
+        """The resolved scene in SI units, the inputs' SHA-256, versions and seed."""
+        return _read_json(self.path / "scene.lock.json")
+
+    @property
+    def name(self) -> str:
+        """Name of the scene that was run."""
+        return str(self.lock["scene"]["name"])
+
+    @property
+    def title(self) -> str:
+        """Title of the scene that was run, or its name."""
+        return str(self.lock["scene"].get("title") or self.name)
+
+    @property
+    def start(self) -> datetime:
+        """The scene's start, with its time zone."""
+        return datetime.fromisoformat(self.lock["scene"]["clock"]["start"])
+
+    @property
+    def scene_text(self) -> str:
+        """The scene file as it was given."""
+        return (self.path / "scene.toml").read_text(encoding="utf-8")
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Figures of each simulation for a duty officer."""
+        return dict(self.manifest["summary"])
+
+    @property
+    def simulations(self) -> dict[str, str]:
+        """Name and kind of each simulation."""
+        return dict(self.manifest["simulations"])
+
+    @property
+    def city_path(self) -> Path:
+        """Directory of the City that was run on."""
+        return self.path / "city"
+
+    @property
+    def observations_path(self) -> Path:
+        """The observation store; absent when the scene has no sensors."""
+        return self.path / "observations.db"
+
+    @cached_property
+    def _fields(self) -> Any:
+        import zarr
+
+        try:
+            return zarr.open_group(str(self.path / "fields.zarr"), mode="r")
+        except Exception as error:
+            raise RunError(f"Cannot read the fields of {str(self.path)!r}: {error}.") from error
+
+    @cached_property
+    def times(self) -> npt.NDArray[np.float64]:
+        """Output times, seconds since the scene's start."""
+        return np.asarray(self.manifest["times"], dtype=np.float64)
+
+    def fields(self, simulation: str) -> list[str]:
+        """Names of the gridded quantities that a simulation left."""
+        if simulation not in self._fields:
+            return []
+        skip = {"x", "y", "time", "crs"}
+        return sorted(k for k in self._fields[simulation].array_keys() if k not in skip)
+
+    def field(self, simulation: str, name: str) -> Any:
+        """Return one quantity as a Zarr array ``[time, row, col]``."""
+        if name not in self.fields(simulation):
+            known = [f"{s}.{f}" for s in self.simulations for f in self.fields(s)]
+            raise RunError(
+                f"The run has no field '{simulation}.{name}'. "
+                + did_you_mean(f"{simulation}.{name}", known)
+            )
+        return self._fields[simulation][name]
+
+    def grid(self, simulation: str) -> dict[str, Any]:
+        """Where a simulation's fields lie: crs, west, north, cell_size, shape."""
+        try:
+            attributes = dict(self._fields[simulation].attrs)
+        except KeyError:
+            raise RunError(f"The simulation {simulation!r} left no fields.") from None
+        return dict(attributes["grid"])
+
+    @cached_property
+    def maps(self) -> dict[str, dict[str, Any]]:
+        """What is known of each map: simulation, unit, long name."""
+        return dict(self.manifest["maps"])
+
+    def map_path(self, name: str) -> Path:
+        """Return the GeoTIFF of a map such as "max_depth"."""
+        path = self.path / "maps" / f"{name}.tif"
+        if not path.is_file():
+            raise RunError(f"The run has no map {name!r}. {did_you_mean(name, self.maps)}")
+        return path
+
+    def agents(self) -> pd.DataFrame:
+        """People over time: time, simulation, id, x, y, z, surface, state; empty if none."""
+        return self._parquet("agents.parquet")
+
+    def series(self) -> pd.DataFrame:
+        """Totals and gauges over time: time, simulation, place, quantity, unit, value."""
+        return self._parquet("series.parquet")
+
+    def impacts(self) -> Any:
+        """Buildings, streets and underpasses with what happened to them, a GeoDataFrame."""
+        import geopandas as gpd
+
+        path = self.path / "impacts.parquet"
+        return gpd.read_parquet(path) if path.is_file() else gpd.GeoDataFrame()
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a further table, such as "crowd.egress"; empty if there is none."""
+        return self._parquet(f"tables/{name}.parquet")
+
+    def _parquet(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        path = self.path / name
+        return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+
+
+class FieldWriter:
+    """Writes ``fields.zarr``: one group for each simulation, one array for each quantity.
+
+    Times are gathered to whole shards and written at once, so that no shard is written twice but
+    for a flush before a checkpoint.
+
+    Parameters
+    ----------
+    path
+        The store.
+    start
+        The scene's start, for the CF time axis.
+    times
+        All output times, s.
+    """
+
+    #: Times in one shard.
+    SHARD = 8
+
+    def __init__(
+        self, path: Path, start: datetime, times: npt.NDArray[np.float64], *, resume: bool
+    ) -> None:
+        import zarr
+
+        self.times = times
+        self.start = start
+        self._root = zarr.open_group(str(path), mode="a" if resume else "w", zarr_format=3)
+        self._root.attrs["Conventions"] = "CF-1.11"
+        self._pending: dict[str, list[tuple[int, Mapping[str, npt.NDArray[Any]]]]] = {}
+
+    def declare(
+        self, simulation: str, grid: Mapping[str, Any], fields: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Make a simulation's group with its axes and arrays; what is there already is kept.
+
+        Parameters
+        ----------
+        simulation
+            Name of the group.
+        grid
+            crs, west, north, cell_size, shape.
+        fields
+            Attributes of each quantity: units, long_name, optionally standard_name, and dtype.
+        """
+        self._pending.setdefault(simulation, [])
+        if simulation in self._root:
+            return
+        from pyproj import CRS
+
+        rows, cols = grid["shape"]
+        group = self._root.create_group(simulation)
+        group.attrs["grid"] = {k: list(v) if k == "shape" else v for k, v in grid.items()}
+        x = grid["west"] + (np.arange(cols) + 0.5) * grid["cell_size"]
+        y = grid["north"] - (np.arange(rows) + 0.5) * grid["cell_size"]
+        epoch = self.start.isoformat(sep=" ")
+        axes = {
+            "x": (x, {"units": "m", "standard_name": "projection_x_coordinate", "axis": "X"}),
+            "y": (y, {"units": "m", "standard_name": "projection_y_coordinate", "axis": "Y"}),
+            "time": (
+                self.times,
+                {
+                    "units": f"seconds since {epoch}",
+                    "calendar": "proleptic_gregorian",
+                    "standard_name": "time",
+                    "axis": "T",
+                },
+            ),
+        }
+        for name, (values, attributes) in axes.items():
+            group.create_array(name, data=values, dimension_names=[name], attributes=attributes)
+        mapping = {k: v for k, v in CRS.from_user_input(grid["crs"]).to_cf().items() if v != ""}
+        group.create_array("crs", data=np.int32(0), attributes=mapping)
+        for name, attributes in fields.items():
+            group.create_array(
+                name,
+                shape=(len(self.times), rows, cols),
+                chunks=(1, rows, cols),
+                shards=(self.SHARD, rows, cols),
+                dtype=attributes["dtype"],
+                fill_value=float("nan"),
+                dimension_names=["time", "y", "x"],
+                attributes={
+                    **{k: v for k, v in attributes.items() if k != "dtype" and v is not None},
+                    "grid_mapping": "crs",
+                },
+            )
+
+    def put(self, simulation: str, index: int, values: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take the quantities of one output time."""
+        pending = self._pending[simulation]
+        pending.append((index, values))
+        if (index + 1) % self.SHARD == 0:
+            self._flush(simulation)
+
+    def flush(self) -> None:
+        """Write all that is pending."""
+        for simulation in self._pending:
+            self._flush(simulation)
+
+    def _flush(self, simulation: str) -> None:
+        pending = self._pending[simulation]
+        if not pending:
+            return
+        first, last = pending[0][0], pending[-1][0]
+        for name in pending[0][1]:
+            array = self._root[simulation][name]
+            array[first : last + 1] = np.stack([values[name] for _, values in pending])
+        pending.clear()
+
+
+class TableWriter:
+    """Gathers rows over time in numbered parts, and joins them into one Parquet file at the end.
+
+    Parts that were written after the checkpoint from which a run is resumed are dropped.
+    """
+
+    def __init__(self, folder: Path, *, parts: int = 0) -> None:
+        self.folder = folder
+        self.folder.mkdir(exist_ok=True)
+        self.parts = parts
+        self._frames: list[pd.DataFrame] = []
+        for path in sorted(self.folder.iterdir()):
+            if not path.stem.isdigit() or int(path.stem) >= parts:
+                path.unlink()
+
+    def put(self, frame: pd.DataFrame) -> None:
+        """Take some rows."""
+        if len(frame):
+            self._frames.append(frame)
+
+    def flush(self) -> None:
+        """Write the rows taken since the last flush as one part."""
+        if not self._frames:
+            return
+        import pandas as pd
+
+        with replace_file(self.folder / f"{self.parts:05d}.parquet") as beside:
+            pd.concat(self._frames, ignore_index=True).to_parquet(beside, index=False)
+        self.parts += 1
+        self._frames.clear()
+
+    def join(self, path: Path) -> None:
+        """Write all rows into one file, a row group for each part, and drop the parts."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.flush()
+        paths = sorted(self.folder.iterdir())
+        if paths:
+            schema = pa.unify_schemas(
+                [pq.read_schema(p) for p in paths], promote_options="permissive"
+            ).remove_metadata()
+            with (
+                replace_file(path) as beside,
+                pq.ParquetWriter(beside, schema, compression="zstd") as writer,
+            ):
+                for part in paths:
+                    writer.write_table(pq.read_table(part).cast(schema))
+        shutil.rmtree(self.folder)
+
+
+def write_map(
+    path: Path,
+    values: npt.NDArray[Any],
+    grid: Mapping[str, Any],
+    *,
+    unit: str,
+    long_name: str,
+) -> None:
+    """Write one map as a tiled, compressed GeoTIFF (float32, NaN where there is nothing)."""
+    import rasterio
+    from affine import Affine
+
+    rows, cols = grid["shape"]
+    size = grid["cell_size"]
+    with (
+        replace_file(path) as beside,
+        rasterio.open(
+            beside,
+            "w",
+            driver="GTiff",
+            height=rows,
+            width=cols,
+            count=1,
+            dtype="float32",
+            crs=grid["crs"],
+            transform=Affine(size, 0.0, grid["west"], 0.0, -size, grid["north"]),
+            nodata=float("nan"),
+            compress="deflate",
+            predictor=3,
+            tiled=True,
+            blockxsize=256,
+            blockysize=256,
+        ) as dataset,
+    ):
+        dataset.write(values.astype(np.float32), 1)
+        dataset.set_band_description(1, long_name)
+        dataset.update_tags(1, units=unit, long_name=long_name)
+
+
+def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write ``manifest.json`` with the SHA-256 and size of every file of the run."""
+    outputs = {
+        item.relative_to(path).as_posix(): {"sha256": sha256(item), "bytes": item.stat().st_size}
+        for item in sorted(path.rglob("*"))
+        if item.is_file() and item.name not in {"manifest.json", ".lock"}
+    }
+    write_json(path / "manifest.json", {**manifest, "outputs": outputs})
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(
+            f"{str(path.parent)!r} is not a complete run: {path.name} is missing."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"Cannot read {str(path)!r}: {error}.") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{str(path)!r} does not hold a JSON object.")
+    return value

@@ -1,0 +1,115 @@
+"""Several simulations advanced together, exchanging fields by name at sync points.
+
+Between two sync points every simulation computes on its own with what it was given at the first;
+at each point the declared fields are carried from their writer to their readers. The interval is
+the coupling's time scale: small against the time in which the exchanged fields change (a flood
+rises a few millimetres in half a minute), large against the simulations' own steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from twin.errors import SimulationError, did_you_mean
+from twin.sim.simulation import Simulation
+
+__all__ = ["Coupling"]
+
+
+class Coupling:
+    """Advance `simulations` together.
+
+    Parameters
+    ----------
+    simulations
+        In the order in which they are advanced; a writer before its readers.
+    interval
+        Time between sync points, s.
+
+    Raises
+    ------
+    SimulationError
+        If two simulations share a name, two write the same field, or one needs a field that none
+        writes.
+    """
+
+    def __init__(self, simulations: Sequence[Simulation], *, interval: float = 30.0) -> None:
+        if not (math.isfinite(interval) and interval > 0):
+            raise SimulationError(f"The sync interval must be above 0 s, not {interval!r}.")
+        self.simulations = list(simulations)
+        self.interval = float(interval)
+        names = [s.name for s in self.simulations]
+        twice = {n for n in names if names.count(n) > 1}
+        if twice:
+            raise SimulationError(
+                f"Two simulations are called {sorted(twice)[0]!r}; give one another name."
+            )
+        writers: dict[str, Simulation] = {}
+        for simulation in self.simulations:
+            for spec in simulation.writes:
+                if spec.name in writers:
+                    raise SimulationError(
+                        f"Both {writers[spec.name].name!r} and {simulation.name!r} write "
+                        f"{spec.name!r}; only one simulation of a kind may run in a scene."
+                    )
+                writers[spec.name] = simulation
+        self.exchanges: list[tuple[Simulation, Simulation, str]] = []
+        for simulation in self.simulations:
+            for spec in simulation.reads:
+                writer = writers.get(spec.name)
+                if writer is not None:
+                    self.exchanges.append((writer, simulation, spec.name))
+                elif not spec.optional:
+                    raise SimulationError(
+                        f"{simulation.name!r} needs {spec.name!r}, which no simulation writes. "
+                        + did_you_mean(spec.name, writers)
+                    )
+
+    @property
+    def time(self) -> float:
+        """Seconds since the scene's start."""
+        return min((s.time for s in self.simulations), default=0.0)
+
+    def exchange(self) -> None:
+        """Carry every field from its writer to its readers."""
+        for writer, reader, name in self.exchanges:
+            reader.take(name, writer.give(name))
+
+    def advance(self, until: float) -> None:
+        """Compute on to exactly `until`, s, exchanging fields at each sync point on the way."""
+        for target in self.sync_points(self.time, until):
+            self.exchange()
+            for simulation in self.simulations:
+                simulation.advance(target)
+
+    def sync_points(self, start: float, end: float) -> Iterator[float]:
+        """Yield the sync points after `start` up to and including `end`.
+
+        They are multiples of the interval counted from zero, whatever `start` is, so that a
+        resumed run meets the same ones.
+        """
+        step = math.floor(start / self.interval + 1e-9) + 1
+        while step * self.interval < end - 1e-9:
+            yield step * self.interval
+            step += 1
+        if end > start:
+            yield end
+
+    def checkpoint(self, directory: Path) -> None:
+        """Write the state of every simulation into its own folder below an empty `directory`."""
+        for simulation in self.simulations:
+            folder = directory / simulation.name
+            folder.mkdir()
+            simulation.checkpoint(folder)
+
+    def restore(self, directory: Path) -> None:
+        """Take up the states that `checkpoint` wrote."""
+        for simulation in self.simulations:
+            folder = directory / simulation.name
+            if not folder.is_dir():
+                raise SimulationError(
+                    f"The checkpoint {str(directory)!r} does not know {simulation.name!r}."
+                )
+            simulation.restore(folder)
