@@ -152,7 +152,7 @@ def parse_quantity(text: str | float, dimension: str) -> float:
 
 def _example(value: float, dimension: str) -> str:
     name = next((n for n, u in UNITS.items() if u.dimension == dimension), "?")
-    return f"{value:g} {name}"
+    return f"{value:.12g} {name}"
 
 
 def format_duration(seconds: float) -> str:
