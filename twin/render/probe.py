@@ -125,7 +125,7 @@ def probe(*, window: bool = False, timeout: float = 60.0) -> Probe:
 
 
 def offscreen_backend() -> str:
-    """Return the VTK window class that draws pictures here, or raise `RenderError` with the cure."""
+    """Return the VTK window class that draws pictures here; raise `RenderError` with the cure."""
     found = probe()
     if found.backend is None:
         raise RenderError(f"3D pictures need {_missing(found)}")
