@@ -10,12 +10,13 @@ TwinError
 │   └── BrokerError   no broker, or none that answers
 ├── SimulationError   a simulation set up wrongly, or one that left its physics
 ├── RunError          a run directory that is missing, incomplete, foreign or in use
+│   └── Interrupted   a run that was stopped on purpose and can be resumed
 └── RenderError       nothing to draw with, or nothing to draw
 
 Every error is also the builtin that a caller would already catch. A message says what is wrong,
 where it is, and how to mend it. The command line prints it as one paragraph and leaves with
-status 2 where the input is at fault (``SceneError``, ``InputError``, ``UnitError``) and 1
-otherwise.
+status 2 where the input is at fault (``SceneError``, ``InputError``, ``UnitError``), 130 when it
+was interrupted, and 1 otherwise.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = [
     "CRSError",
     "GeometryError",
     "InputError",
+    "Interrupted",
     "RenderError",
     "RunError",
     "SceneError",
@@ -86,6 +88,12 @@ class SimulationError(TwinError, RuntimeError):
 
 class RunError(TwinError, RuntimeError):
     """A run directory that is missing, incomplete, foreign or in use."""
+
+
+class Interrupted(RunError):
+    """A run that was stopped on purpose; it can be resumed."""
+
+    exit_status = 130
 
 
 class RenderError(TwinError, RuntimeError):

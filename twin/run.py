@@ -21,7 +21,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -287,7 +286,7 @@ class FieldWriter:
         x = grid["west"] + (np.arange(cols) + 0.5) * grid["cell_size"]
         y = grid["north"] - (np.arange(rows) + 0.5) * grid["cell_size"]
         epoch = self.start.isoformat(sep=" ")
-        axes = {
+        axes: dict[str, tuple[npt.NDArray[np.float64], dict[str, Any]]] = {
             "x": (x, {"units": "m", "standard_name": "projection_x_coordinate", "axis": "X"}),
             "y": (y, {"units": "m", "standard_name": "projection_y_coordinate", "axis": "Y"}),
             "time": (
@@ -300,10 +299,10 @@ class FieldWriter:
                 },
             ),
         }
-        for name, (values, attributes) in axes.items():
-            group.create_array(name, data=values, dimension_names=[name], attributes=attributes)
+        for name, (values, about) in axes.items():
+            group.create_array(name, data=values, dimension_names=[name], attributes=about)
         mapping = {k: v for k, v in CRS.from_user_input(grid["crs"]).to_cf().items() if v != ""}
-        group.create_array("crs", data=np.int32(0), attributes=mapping)
+        group.create_array("crs", data=np.array(0, np.int32), attributes=mapping)
         for name, attributes in fields.items():
             group.create_array(
                 name,
@@ -337,7 +336,7 @@ class FieldWriter:
             return
         first, last = pending[0][0], pending[-1][0]
         for name in pending[0][1]:
-            array = self._root[simulation][name]
+            array: Any = self._root[f"{simulation}/{name}"]
             array[first : last + 1] = np.stack([values[name] for _, values in pending])
         pending.clear()
 
@@ -374,7 +373,7 @@ class TableWriter:
         self._frames.clear()
 
     def join(self, path: Path) -> None:
-        """Write all rows into one file, a row group for each part, and drop the parts."""
+        """Write all rows into one file, a row group for each part."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -390,7 +389,6 @@ class TableWriter:
             ):
                 for part in paths:
                     writer.write_table(pq.read_table(part).cast(schema))
-        shutil.rmtree(self.folder)
 
 
 def write_map(

@@ -33,6 +33,8 @@ class Scene:
         Where its relative paths start; by default the working directory.
     text
         The file it came from, to be kept with a run; by default written from `model`.
+    source
+        Where it came from, from which ``twin run --resume`` reads it again: file and settings.
 
     Examples
     --------
@@ -41,11 +43,17 @@ class Scene:
     """
 
     def __init__(
-        self, model: SceneModel, *, folder: str | Path = ".", text: str | None = None
+        self,
+        model: SceneModel,
+        *,
+        folder: str | Path = ".",
+        text: str | None = None,
+        source: dict[str, Any] | None = None,
     ) -> None:
         self.model = model
         self.folder = Path(folder)
         self.text = self.to_toml() if text is None else text
+        self.source = source
 
     @classmethod
     def load(cls, path: str | Path, settings: Iterable[str] = ()) -> Scene:
@@ -57,8 +65,10 @@ class Scene:
             If the file does not fit; the message names each line, key, value and what is allowed.
         """
         path = Path(path)
+        settings = list(settings)
         model, text = load_model(path, settings)
-        return cls(model, folder=path.parent, text=text)
+        source = {"file": str(path.resolve()), "settings": settings}
+        return cls(model, folder=path.parent, text=text, source=source)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, folder: str | Path = ".") -> Scene:

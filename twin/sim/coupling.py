@@ -72,17 +72,17 @@ class Coupling:
         """Seconds since the scene's start."""
         return min((s.time for s in self.simulations), default=0.0)
 
-    def exchange(self) -> None:
-        """Carry every field from its writer to its readers."""
-        for writer, reader, name in self.exchanges:
-            reader.take(name, writer.give(name))
-
     def advance(self, until: float) -> None:
         """Compute on to exactly `until`, s, exchanging fields at each sync point on the way."""
         for target in self.sync_points(self.time, until):
-            self.exchange()
-            for simulation in self.simulations:
-                simulation.advance(target)
+            self.step(target)
+
+    def step(self, target: float) -> None:
+        """Carry every field from its writer to its readers, then compute on to `target`, s."""
+        for writer, reader, name in self.exchanges:
+            reader.take(name, writer.give(name))
+        for simulation in self.simulations:
+            simulation.advance(target)
 
     def sync_points(self, start: float, end: float) -> Iterator[float]:
         """Yield the sync points after `start` up to and including `end`.
