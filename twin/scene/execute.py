@@ -24,7 +24,8 @@ import numpy.typing as npt
 from twin._version import __version__
 from twin.errors import Interrupted, RunError
 from twin.files import disk_errors, sha256, write_json, write_text
-from twin.run import FieldWriter, Run, TableWriter, lock_run, partial_path, write_manifest
+from twin.run import Run, lock_run, partial_path
+from twin.run_files import FieldWriter, TableWriter, write_manifest
 from twin.scene.build import build_city, build_simulations
 from twin.scene.feed import Feed
 from twin.scene.progress import Progress, Quiet
@@ -150,7 +151,7 @@ class _Execution:
         model = scene.model
         times: npt.NDArray[np.float64]
         count = int(np.floor(model.clock.duration / model.output.every + 1e-9))
-        times = np.arange(count + 1) * model.output.every
+        times = np.arange(count + 1, dtype=np.float64) * np.float64(model.output.every)
         if times[-1] < model.clock.duration - 1e-6:
             times = np.append(times, model.clock.duration)
         self.times = times

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticSerializationUnexpectedValue, core_schema
 
 from twin.errors import UnitError
 from twin.units import UNITS, parse_quantity
@@ -33,11 +33,15 @@ class Quantity:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         si = next(n for n, u in UNITS.items() if u.dimension == self.dimension)
+
+        def write(value: Any) -> str:
+            if not isinstance(value, float):  # another alternative of a union
+                raise PydanticSerializationUnexpectedValue(f"{value!r} is no quantity")
+            return f"{value!r} {si}"
+
         return core_schema.with_info_plain_validator_function(
             self._read,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda value: f"{value!r} {si}", when_used="json"
-            ),
+            serialization=core_schema.plain_serializer_function_ser_schema(write, when_used="json"),
         )
 
     def __get_pydantic_json_schema__(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin.files import replace_file
-from twin.run import write_map
+from twin.run_files import write_map
 from twin.sim.simulation import Simulation
 
 if TYPE_CHECKING:
