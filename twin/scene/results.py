@@ -55,7 +55,7 @@ def write_results(
             else:
                 with replace_file(path / "tables" / f"{simulation.name}.{name}.parquet") as beside:
                     table.to_parquet(beside, index=False)
-        summary[simulation.name] = dict(results.summary)
+        summary[simulation.name] = {**results.summary, "headlines": list(results.headlines)}
     if impacts:
         import geopandas as gpd
         import pandas as pd

@@ -98,12 +98,15 @@ class Results:
     tables
         Tables by name ("impacts", "egress").
     summary
-        Figures for a duty officer, by plain name, JSON-able.
+        Figures by plain name, JSON-able.
+    headlines
+        What a duty officer must know, a sentence each, the gravest first.
     """
 
     maps: Mapping[str, tuple[FieldSpec, GridField]]
     tables: Mapping[str, pd.DataFrame]
     summary: Mapping[str, Any]
+    headlines: tuple[str, ...] = ()
 
 
 @runtime_checkable
