@@ -230,7 +230,7 @@ def palette(key: str) -> Palette:
     RenderError
         If there is none; the message lists those there are.
     """
-    name = key.split(".")[-1].removeprefix("max_").removesuffix("_time")
+    name = key.rsplit(".", maxsplit=1)[-1].removeprefix("max_").removesuffix("_time")
     if name not in PALETTES:
         raise RenderError(f"There is no palette for {key!r}. {did_you_mean(name, PALETTES)}")
     return PALETTES[name]

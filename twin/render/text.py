@@ -88,7 +88,7 @@ def _pieces(text: str, size: int, *, bold: bool) -> list[tuple[Any, str]]:
 def text_size(text: str, size: int, *, bold: bool = False) -> tuple[int, int]:
     """Return width and height of one line, pixels; the height is that of any line."""
     width = sum(font.getlength(piece) for font, piece in _pieces(text, size, bold=bold))
-    return int(np.ceil(width)), int(round(size * 1.25))
+    return int(np.ceil(width)), round(size * 1.25)
 
 
 def draw_text(

@@ -1,0 +1,139 @@
+"""What is put on the stage, without drawing it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from shapely import LineString, Polygon
+
+from twin.errors import RenderError
+from twin.render.shapes import areas, hillshade, ribbons, skirt, walls
+from twin.render.stage import Camera, Clock, Relief, Sheet, Solids, Stage
+
+
+def test_a_run_becomes_layers_from_the_ground_up(stage: Stage) -> None:
+    assert [layer.key for layer in stage.layers] == [
+        "terrain", "streets", "assembly", "defences", "flood", "buildings", "people", "gauges",
+    ]  # fmt: skip
+
+
+def test_the_frame_is_local_and_keeps_its_origin(stage: Stage, town) -> None:
+    assert stage.origin == town.bounds[:2]
+    assert stage.bounds == (0.0, 0.0, 400.0, 300.0)
+    buildings = stage.layer("buildings").shape
+    assert isinstance(buildings, Solids)
+    x = buildings.mesh.vertices[buildings.mesh.faces[buildings.mesh.owner == 11].ravel(), 0]
+    assert x.min() + stage.origin[0] == town.buildings.geometry["b11"].bounds[0]
+
+
+def test_relief_and_sheet_keep_north_up(stage: Stage, town, town_run) -> None:
+    relief, sheet = stage.layer("terrain").shape, stage.layer("flood").shape
+    assert isinstance(relief, Relief)
+    assert isinstance(sheet, Sheet)
+    assert relief.height(300.0, 280.0) == pytest.approx(1 + 3 + 0.84, abs=0.02)
+    assert relief.height(300.0, 20.0) == pytest.approx(1 + 3 + 0.06, abs=0.02)
+    assert sheet.depth(3).shape == town_run.depth[3].shape
+    assert sheet.still[10, 20]
+    assert not sheet.still[10, 100]
+
+
+def test_people_are_those_of_the_time(stage: Stage) -> None:
+    people = stage.layer("people").shape
+    first, _ = people.at(0)
+    last, states = people.at(6)
+    assert len(first) == len(last) == len(states) == 120
+    assert np.allclose((last - first)[:, 0], 0.03 * 3600, atol=1e-3)
+
+
+def test_things_are_found_by_id_or_name(stage: Stage, town) -> None:
+    centre = town.buildings.geometry["b23"].centroid
+    for name in ("b23", "House 23"):
+        x, y, _ = stage.find(name)
+        assert (x + stage.origin[0], y + stage.origin[1]) == pytest.approx((centre.x, centre.y))
+    assert stage.find("Quay gauge")[:2] == (60.0, 100.0)
+    with pytest.raises(RenderError, match="'nowhere'"):
+        stage.find("nowhere")
+
+
+def test_an_unknown_layer_is_answered_with_the_known(stage: Stage) -> None:
+    with pytest.raises(RenderError, match="Did you mean 'buildings'"):
+        stage.showing({"bulidings": False})
+    assert not stage.showing({"people": False}).layer("people").visible
+
+
+def test_the_clock_reads_in_the_scene_s_own_zone() -> None:
+    from datetime import datetime, timedelta, timezone
+
+    start = datetime(2026, 7, 1, 8, 0, tzinfo=timezone(timedelta(hours=8)))
+    clock = Clock(np.array([0.0, 59.6, 9300.0, 90000.0]), start)
+    assert clock.local(0) == "2026-07-01 08:00 UTC+08:00"
+    assert clock.elapsed(1) == "T+00:01"
+    assert clock.local(2) == "2026-07-01 10:35 UTC+08:00"
+    assert clock.elapsed(2) == "T+02:35"
+    assert clock.elapsed(3) == "T+25:00"
+    assert clock.nearest(5000.0) == 2
+
+
+boxes = st.tuples(
+    st.floats(-5e3, 5e3), st.floats(-5e3, 5e3), st.floats(50, 9e3), st.floats(50, 9e3)
+)
+
+
+@given(boxes, st.floats(0.0, 360.0), st.floats(10.0, 80.0), st.floats(0.5, 3.0))
+def test_the_overview_sees_every_corner_and_wastes_little(box, azimuth, tilt, aspect) -> None:
+    west, south, width, depth = box
+    bounds = (west, south, west + width, south + depth)
+    camera = Camera.overview(bounds, high=50.0, aspect=aspect, azimuth=azimuth, tilt=tilt)
+    eye, focal = np.array(camera.position), np.array(camera.focal)
+    back = (eye - focal) / np.linalg.norm(eye - focal)
+    right = np.cross([0, 0, 1], back)
+    right /= np.linalg.norm(right)
+    up = np.cross(back, right)
+    corners = np.array([(x, y, z) for x in bounds[::2] for y in bounds[1::2] for z in (0.0, 50.0)])
+    depth_of = (eye - corners) @ back
+    opening = np.tan(np.deg2rad(camera.angle) / 2)
+    h = (corners - eye) @ right / depth_of / (opening * aspect)
+    v = (corners - eye) @ up / depth_of / opening
+    assert np.abs(np.r_[h, v]).max() <= 0.921
+    assert max(np.ptp(h), np.ptp(v)) > 1.6
+
+
+def slope(x, y):
+    return 0.1 * np.asarray(x, float)
+
+
+def area(mesh) -> float:
+    a, b, c = (mesh.vertices[mesh.faces[:, k]].astype(float) for k in range(3))
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
+
+def test_a_ribbon_has_the_street_s_area_and_lies_on_the_ground() -> None:
+    bend = LineString([(0, 0), (100, 0), (100, 50)])
+    mesh = ribbons([bend, LineString([(0, 90), (60, 90)])], [8.0, 4.0], slope)
+    assert np.allclose(mesh.vertices[:, 2], 0.1 * mesh.vertices[:, 0], atol=1e-4)
+    flat = ribbons([bend], [8.0], lambda x, y: np.zeros_like(x))
+    assert area(flat) == pytest.approx(150 * 8, rel=1e-6)
+    assert set(mesh.owner) == {0, 1}
+
+
+def test_a_wall_reaches_its_crest_and_stands_in_the_ground() -> None:
+    mesh = walls([LineString([(0, 0), (40, 0)])], [9.0], slope, thickness=2.0)
+    assert mesh.vertices[:, 2].max() == pytest.approx(9.0)
+    assert mesh.vertices[:, 2].min() == pytest.approx(-0.5)
+    assert mesh.vertices[:, 1].min() == pytest.approx(-1.0)
+
+
+def test_areas_keep_their_holes() -> None:
+    ring = Polygon([(0, 0), (10, 0), (10, 10), (0, 10)], [[(4, 4), (6, 4), (6, 6), (4, 6)]])
+    assert area(areas([ring], 3.0)) == pytest.approx(96.0)
+
+
+def test_the_light_of_maps_comes_from_the_north_west() -> None:
+    x, y = np.meshgrid(np.arange(20.0), -np.arange(20.0))
+    assert hillshade(x - y, 1.0).mean() > 0.85  # faces the north-west
+    assert hillshade(y - x, 1.0).mean() < 0.2
+
+
+def test_a_skirt_hangs_from_the_rim() -> None:
+    mesh = skirt(np.full((4, 6), 5.0, np.float32), 0.0, 40.0, 10.0, -2.0)
+    assert area(mesh) == pytest.approx(7 * 2 * (50 + 30))

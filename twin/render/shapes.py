@@ -1,0 +1,191 @@
+"""Triangles for what lies on the ground: streets, areas, walls. NumPy and shapely only.
+
+Coordinates are metres in the stage's local frame; `height` is a function that answers the ground's
+elevation at points (x, y).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Mesh", "areas", "hillshade", "ribbons", "skirt", "walls"]
+
+FloatArray = npt.NDArray[np.float64]
+#: Any sequence of shapely geometries.
+Shapes = Sequence[Any] | npt.NDArray[Any]
+Height = Callable[[FloatArray, FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles, each of which belongs to one object.
+
+    Parameters
+    ----------
+    vertices
+        float32[n, 3], local metres.
+    faces
+        int32[m, 3].
+    owner
+        int32[m], position of the object among those the mesh was made from.
+    """
+
+    vertices: npt.NDArray[np.float32]
+    faces: npt.NDArray[np.int32]
+    owner: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, vertices: npt.ArrayLike, faces: npt.ArrayLike, owner: npt.ArrayLike) -> Mesh:
+        """Make a mesh from whatever numbers there are."""
+        return cls(
+            np.ascontiguousarray(vertices, dtype=np.float32).reshape(-1, 3),
+            np.ascontiguousarray(faces, dtype=np.int32).reshape(-1, 3),
+            np.ascontiguousarray(owner, dtype=np.int32).reshape(-1),
+        )
+
+    @classmethod
+    def join(cls, meshes: Sequence[Mesh]) -> Mesh:
+        """Put meshes into one; owners keep their numbers."""
+        if not meshes:
+            return cls.of([], [], [])
+        starts = np.cumsum([0] + [len(m.vertices) for m in meshes[:-1]])
+        return cls.of(
+            np.concatenate([m.vertices for m in meshes]),
+            np.concatenate([m.faces + s for m, s in zip(meshes, starts, strict=True)]),
+            np.concatenate([m.owner for m in meshes]),
+        )
+
+
+def _stations(lines: Shapes, step: float) -> tuple[FloatArray, npt.NDArray[np.int64], Any]:
+    """Return points every `step` metres along all lines, the object of each, and its piece."""
+    import shapely
+
+    pieces, owner = shapely.get_parts(np.asarray(lines, dtype=object), return_index=True)
+    pieces = shapely.segmentize(shapely.force_2d(pieces), step)
+    points, piece = shapely.get_coordinates(pieces, return_index=True)
+    return points, np.asarray(owner, dtype=np.int64)[piece], piece
+
+
+def ribbons(
+    lines: Shapes,
+    widths: npt.ArrayLike,
+    height: Height,
+    *,
+    step: float = 10.0,
+    lift: float = 0.0,
+) -> Mesh:
+    """Lay a ribbon of some width (m) along each line on the ground, `lift` metres above it."""
+    if len(lines) == 0:
+        return Mesh.of([], [], [])
+    points, owner, piece = _stations(lines, step)
+    half = np.asarray(widths, float)[owner, None] / 2
+    same = piece[1:] == piece[:-1]
+    along = np.diff(points, axis=0)
+    length = np.maximum(np.hypot(*along.T), 1e-9)[:, None]
+    unit = np.where(same[:, None], along / length, 0.0)
+    # the mean of the two directions that meet in a point, so that bends stay closed
+    direction = np.zeros_like(points)
+    direction[:-1] += unit
+    direction[1:] += unit
+    norm = np.maximum(np.hypot(*direction.T), 1e-9)[:, None]
+    direction /= norm
+    # at a bend of the angle a, |sum of both| = 2 cos(a / 2); the mitre is 1 / cos(a / 2) long
+    both = (np.r_[same, False] & np.r_[False, same])[:, None]
+    mitre = np.where(both, np.minimum(2 / norm, 2.0), 1.0)
+    normal = np.column_stack([-direction[:, 1], direction[:, 0]]) * half * mitre
+    sides = np.stack([points + normal, points - normal], axis=1).reshape(-1, 2)
+    z = height(sides[:, 0], sides[:, 1]) + lift
+    first = 2 * np.nonzero(same)[0]
+    quads = np.column_stack([first, first + 1, first + 3, first + 2])
+    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    return Mesh.of(np.column_stack([sides, z]), faces, np.tile(owner[np.nonzero(same)[0]], 2))
+
+
+def walls(lines: Shapes, tops: npt.ArrayLike, height: Height, *, thickness: float = 2.0) -> Mesh:
+    """Stand a wall on each line, from half a metre under the ground to its top (m)."""
+    if len(lines) == 0:
+        return Mesh.of([], [], [])
+    points, owner, piece = _stations(lines, 10.0)
+    ground = height(points[:, 0], points[:, 1])
+    top = np.fmax(np.asarray(tops, float)[owner], ground + 0.2)
+    crown = ribbons(lines, np.full(len(lines), thickness), lambda x, y: np.repeat(top, 2))
+    low = np.repeat(ground - 0.5, 2)
+    upper, count = crown.vertices, len(crown.vertices)
+    lower = np.column_stack([upper[:, :2], low])
+    first = 2 * np.nonzero(piece[1:] == piece[:-1])[0]
+    faces = [crown.faces]
+    for side in (0, 1):
+        a, b = first + side, first + side + 2
+        faces += [np.column_stack([a, b, b + count]), np.column_stack([a, b + count, a + count])]
+    last = np.r_[piece[1:] != piece[:-1], True]
+    ends = 2 * np.nonzero(last | np.r_[True, last[:-1]])[0]
+    faces += [
+        np.column_stack([ends, ends + 1, ends + 1 + count]),
+        np.column_stack([ends, ends + 1 + count, ends + count]),
+    ]
+    along = owner[np.nonzero(piece[1:] == piece[:-1])[0]]
+    owners = np.concatenate([np.tile(along, 6), np.tile(owner[ends // 2], 2)])
+    return Mesh.of(np.concatenate([upper, lower]), np.concatenate(faces), owners)
+
+
+def areas(polygons: Shapes, z: npt.ArrayLike) -> Mesh:
+    """Fill each polygon flat at its elevation `z`, m."""
+    import mapbox_earcut
+    import shapely
+
+    meshes = []
+    levels = np.broadcast_to(np.asarray(z, float), (len(polygons),))
+    parts, owners = shapely.get_parts(np.asarray(polygons, dtype=object), return_index=True)
+    for part, owner in zip(parts, owners, strict=True):
+        rings = [part.exterior, *part.interiors]
+        points = [np.asarray(r.coords)[:-1, :2] for r in rings]
+        ends = np.cumsum([len(p) for p in points]).astype(np.uint32)
+        flat = np.concatenate(points)
+        faces = mapbox_earcut.triangulate_float64(flat, ends).reshape(-1, 3)
+        vertices = np.column_stack([flat, np.full(len(flat), levels[owner])])
+        meshes.append(Mesh.of(vertices, faces, np.full(len(faces), owner)))
+    return Mesh.join(meshes)
+
+
+def skirt(elevation: npt.NDArray[Any], west: float, north: float, cell: float, base: float) -> Mesh:
+    """Hang a curtain from the outermost cell centres of a relief down to `base`, m."""
+    rows, cols = elevation.shape
+    r = np.concatenate([np.zeros(cols), np.arange(rows), np.full(cols, rows - 1), np.arange(rows)])
+    c = np.concatenate([np.arange(cols), np.full(rows, cols - 1), np.arange(cols), np.zeros(rows)])
+    side = np.repeat(np.arange(4), [cols, rows, cols, rows])
+    r, c = r.astype(np.int64), c.astype(np.int64)
+    x, y = west + (c + 0.5) * cell, north - (r + 0.5) * cell
+    upper = np.column_stack([x, y, elevation[r, c]])
+    lower = np.column_stack([x, y, np.full(len(x), base)])
+    a = np.nonzero(side[1:] == side[:-1])[0]
+    n = len(x)
+    faces = np.concatenate(
+        [np.column_stack([a, a + 1, a + 1 + n]), np.column_stack([a, a + 1 + n, a + n])]
+    )
+    return Mesh.of(np.concatenate([upper, lower]), faces, np.zeros(len(faces)))
+
+
+def hillshade(
+    elevation: npt.NDArray[Any], cell: float, *, exaggeration: float = 2.0
+) -> npt.NDArray[np.float32]:
+    """Return how bright each cell is, 0 to 1, lit from the north-west at 45° (row 0 north).
+
+    Horn (1981), "Hill shading and the reflectance map".
+    """
+    south, east = np.gradient(np.asarray(elevation, np.float32) * exaggeration, cell)
+    azimuth, altitude = np.deg2rad(315.0), np.deg2rad(45.0)
+    light = np.array(
+        [
+            np.sin(azimuth) * np.cos(altitude),
+            np.cos(azimuth) * np.cos(altitude),
+            np.sin(altitude),
+        ]
+    )
+    # the surface's normal is (-dz/dx, -dz/dy, 1), and y grows to the north
+    shade = (-east * light[0] + south * light[1] + light[2]) / np.sqrt(east**2 + south**2 + 1)
+    return np.clip(np.nan_to_num(shade, nan=light[2]), 0, 1).astype(np.float32)

@@ -1,0 +1,452 @@
+"""What is shown, when and from where: plain data, no graphics library.
+
+A `Stage` is made from a City or a Run and handed to whoever draws it (a picture, a window, a map).
+Its coordinates are metres east and north of `Stage.origin`, so that single precision is enough;
+elevations are those of the city's vertical datum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.errors import RenderError, did_you_mean
+from twin.render.palette import Palette
+from twin.render.shapes import Mesh
+
+if TYPE_CHECKING:
+    from twin.geo.city import City
+    from twin.run import Run
+
+__all__ = [
+    "Camera",
+    "Clock",
+    "Gauge",
+    "Layer",
+    "People",
+    "Pins",
+    "Relief",
+    "Sheet",
+    "Solids",
+    "Stage",
+]
+
+FloatArray = npt.NDArray[np.float64]
+Bounds = tuple[float, float, float, float]
+Legend = tuple[tuple[tuple[int, int, int], str], ...]
+
+
+@dataclass(frozen=True)
+class Relief:
+    """The ground.
+
+    Parameters
+    ----------
+    elevation
+        float32[row, col], m, row 0 in the north; NaN where unknown.
+    west, north, cell
+        Outer corner of cell [0, 0] and edge of a cell, m.
+    water
+        bool[row, col], where water always is.
+    """
+
+    elevation: npt.NDArray[np.float32]
+    west: float
+    north: float
+    cell: float
+    water: npt.NDArray[np.bool_]
+
+    def height(self, x: npt.ArrayLike, y: npt.ArrayLike) -> FloatArray:
+        """Return the ground's elevation at points, bilinear, the rim's beyond the rim; m."""
+        rows, cols = self.elevation.shape
+        c = np.clip((np.asarray(x, float) - self.west) / self.cell - 0.5, 0, cols - 1)
+        r = np.clip((self.north - np.asarray(y, float)) / self.cell - 0.5, 0, rows - 1)
+        c0, r0 = (
+            np.minimum(c.astype(int), max(cols - 2, 0)),
+            np.minimum(r.astype(int), max(rows - 2, 0)),
+        )
+        c1, r1 = np.minimum(c0 + 1, cols - 1), np.minimum(r0 + 1, rows - 1)
+        fc, fr = c - c0, r - r0
+        z = self.elevation
+        upper = z[r0, c0] * (1 - fc) + z[r0, c1] * fc
+        lower = z[r1, c0] * (1 - fc) + z[r1, c1] * fc
+        return np.asarray(upper * (1 - fr) + lower * fr, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Solids:
+    """Objects made of triangles.
+
+    Parameters
+    ----------
+    mesh
+        All of them in one.
+    colours
+        uint8[n, 3], one for each object.
+    table
+        What is known of each object, a DataFrame indexed by id, in the order of the owners.
+    lit
+        Whether light falls on them; what lies flat keeps its plain colour.
+    edges
+        Whether their sharp edges are drawn.
+    opacity
+        0 to 1.
+    """
+
+    mesh: Mesh
+    colours: npt.NDArray[np.uint8]
+    table: Any
+    lit: bool = True
+    edges: bool = False
+    opacity: float = 1.0
+    legend: Legend = ()
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Water that changes over time.
+
+    Parameters
+    ----------
+    ground
+        float32[row, col], what the water stands on, m.
+    west, north, cell
+        Outer corner of cell [0, 0] and edge of a cell, m.
+    still
+        bool[row, col], where water always is and its depth tells nothing.
+    depth
+        Answers the water depth float32[row, col], m, at a position of the clock.
+    palette
+        Classes of depth.
+    """
+
+    ground: npt.NDArray[np.float32]
+    west: float
+    north: float
+    cell: float
+    still: npt.NDArray[np.bool_]
+    depth: Callable[[int], npt.NDArray[np.float32]]
+    palette: Palette
+
+
+@dataclass(frozen=True)
+class People:
+    """People over time.
+
+    Parameters
+    ----------
+    at
+        Answers places (float32[n, 3], m) and states (uint8[n], positions in `states`) at a
+        position of the clock.
+    states
+        Names of the states.
+    """
+
+    at: Callable[[int], tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]]
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A place where something is measured, simulated or both.
+
+    Times are seconds since the start; values are in `unit`.
+    """
+
+    id: str
+    name: str
+    place: tuple[float, float, float]
+    quantity: str
+    unit: str
+    simulated: tuple[FloatArray, FloatArray] | None = None
+    observed: tuple[FloatArray, FloatArray] | None = None
+
+    def value(self, time: float) -> float:
+        """Return the value at a time, simulated before observed; NaN where there is none."""
+        for series in (self.simulated, self.observed):
+            if series is not None and len(series[0]):
+                return float(np.interp(time, *series, left=np.nan, right=np.nan))
+        return float("nan")
+
+
+@dataclass(frozen=True)
+class Pins:
+    """Gauges, shown as pins with a name and the value of the time."""
+
+    gauges: tuple[Gauge, ...]
+
+
+Shape = Relief | Solids | Sheet | People | Pins
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A thing that can be shown or hidden.
+
+    Parameters
+    ----------
+    key
+        Short name for commands ("buildings").
+    name
+        What a person reads.
+    shape
+        What it is.
+    visible
+        Whether it is shown at first.
+    """
+
+    key: str
+    name: str
+    shape: Shape
+    visible: bool = True
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The times that can be shown.
+
+    Parameters
+    ----------
+    times
+        Seconds since `start`, ascending.
+    start
+        With the time zone in which the clock is read.
+    """
+
+    times: FloatArray
+    start: datetime
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def nearest(self, time: float) -> int:
+        """Return the position of the time nearest to `time`, s."""
+        return int(np.argmin(np.abs(self.times - time)))
+
+    def elapsed(self, index: int) -> str:
+        """Return the time since the start, as "T+02:35", with seconds where there are some."""
+        seconds = round(float(self.times[index]))
+        sign, seconds = ("−", -seconds) if seconds < 0 else ("+", seconds)
+        minutes, seconds = divmod(seconds, 60)
+        text = f"T{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+        return text + (f":{seconds:02d}" if seconds else "")
+
+    def local(self, index: int) -> str:
+        """Return the date and time of day, with its offset from UTC."""
+        moment = self.start + timedelta(seconds=round(float(self.times[index])))
+        seconds = ":%S" if moment.second else ""
+        offset = moment.strftime("%z")
+        zone = "UTC" if offset in {"+0000", ""} else f"UTC{offset[:3]}:{offset[3:]}"
+        return moment.strftime(f"%Y-%m-%d %H:%M{seconds}") + f" {zone}"
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where one looks from, in the stage's frame.
+
+    Parameters
+    ----------
+    position, focal, up
+        Eye, point looked at, upward direction.
+    angle
+        Vertical opening angle, degrees.
+    parallel
+        Half the height of what is seen, m, for a parallel projection; None for a perspective.
+    """
+
+    position: tuple[float, float, float]
+    focal: tuple[float, float, float]
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    angle: float = 24.0
+    parallel: float | None = None
+
+    @classmethod
+    def overview(
+        cls,
+        bounds: Bounds,
+        *,
+        low: float = 0.0,
+        high: float = 0.0,
+        aspect: float = 16 / 9,
+        azimuth: float = 152.0,
+        tilt: float = 35.0,
+        margin: float = 0.04,
+    ) -> Camera:
+        """See all of `bounds` between the elevations `low` and `high`.
+
+        Parameters
+        ----------
+        aspect
+            Width over height of the picture.
+        azimuth
+            Direction from the place to the eye, degrees clockwise from north; 135 is the
+            south-east.
+        tilt
+            How far down one looks, degrees.
+        margin
+            Share of the picture that stays free at each edge.
+        """
+        west, south, east, north = bounds
+        corners = np.array(
+            [(x, y, z) for x in (west, east) for y in (south, north) for z in (low, high)]
+        )
+        a, t = np.deg2rad(azimuth), np.deg2rad(tilt)
+        back = np.array([np.sin(a) * np.cos(t), np.cos(a) * np.cos(t), np.sin(t)])
+        right = np.array([-np.cos(a), np.sin(a), 0.0])
+        up = np.cross(back, right)
+        opening = np.tan(np.deg2rad(cls.angle) / 2) * (1 - 2 * margin)
+        focal = corners.mean(axis=0)
+
+        def fit(focal: FloatArray) -> tuple[float, FloatArray]:
+            """Return the distance from which all fits, and how far the picture is off balance."""
+            q = corners - focal
+            depth = q @ back
+            wide, tall = np.abs(q @ right) / (opening * aspect), np.abs(q @ up) / opening
+            distance = float(np.maximum(wide + depth, tall + depth).max())
+            h, v = (q @ right) / (distance - depth), (q @ up) / (distance - depth)
+            offset = right * (h.max() + h.min()) / 2 + up * (v.max() + v.min()) / 2
+            return distance, distance * offset
+
+        for _ in range(30):
+            focal = focal + fit(focal)[1]
+        distance, _ = fit(focal)
+        eye = focal + distance * back
+        return cls(_triple(eye), _triple(focal))
+
+    @classmethod
+    def plan(cls, bounds: Bounds, *, aspect: float = 16 / 9, margin: float = 0.1) -> Camera:
+        """See all of `bounds` from straight above, north up, without perspective."""
+        west, south, east, north = bounds
+        x, y = (west + east) / 2, (south + north) / 2
+        half = max((north - south) / 2, (east - west) / 2 / aspect) / (1 - 2 * margin)
+        far = 10 * half + 2000.0
+        return cls((x, y, far), (x, y, 0.0), (0.0, 1.0, 0.0), parallel=half)
+
+    @classmethod
+    def look_at(
+        cls,
+        place: tuple[float, float, float],
+        *,
+        radius: float = 150.0,
+        azimuth: float = 152.0,
+        tilt: float = 35.0,
+    ) -> Camera:
+        """See what lies within `radius` metres of a place."""
+        a, t = np.deg2rad(azimuth), np.deg2rad(tilt)
+        back = np.array([np.sin(a) * np.cos(t), np.cos(a) * np.cos(t), np.sin(t)])
+        distance = radius / np.tan(np.deg2rad(cls.angle) / 2)
+        return cls(_triple(np.asarray(place) + distance * back), _triple(np.asarray(place)))
+
+
+def _triple(values: npt.NDArray[Any]) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in values)
+    return x, y, z
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that is shown.
+
+    Parameters
+    ----------
+    title, note
+        What stands at the top of a picture, and the line about sources at its foot.
+    crs
+        Reference system of `origin`.
+    origin
+        Easting and northing of the local frame's zero, m.
+    bounds
+        West, south, east, north in the local frame, m.
+    layers
+        From the ground up.
+    clock
+        None where nothing changes.
+    """
+
+    title: str
+    note: str
+    crs: str
+    origin: tuple[float, float]
+    bounds: Bounds
+    layers: tuple[Layer, ...]
+    clock: Clock | None = None
+
+    @classmethod
+    def from_city(cls, city: City, *, title: str = "", note: str = "") -> Stage:
+        """Show a city: ground, water, streets, defences, buildings, interiors."""
+        from twin.render.staging import city_stage
+
+        return city_stage(city, title=title, note=note)
+
+    @classmethod
+    def from_run(cls, run: Run, *, city: City | None = None) -> Stage:
+        """Show what happened in a run: its city, and flood, people and gauges over time."""
+        from twin.render.staging import run_stage
+
+        return run_stage(run, city=city)
+
+    def layer(self, key: str) -> Layer:
+        """Return a layer by its key, or raise `RenderError` with those there are."""
+        for layer in self.layers:
+            if layer.key == key:
+                return layer
+        known = [layer.key for layer in self.layers]
+        raise RenderError(f"There is no layer {key!r}. {did_you_mean(key, known)}")
+
+    def showing(self, visible: Mapping[str, bool]) -> Stage:
+        """Return the stage with layers shown or hidden, by key."""
+        for key in visible:
+            self.layer(key)
+        layers = tuple(
+            replace(layer, visible=visible.get(layer.key, layer.visible)) for layer in self.layers
+        )
+        return replace(self, layers=layers)
+
+    def find(self, name: str) -> tuple[float, float, float]:
+        """Return the middle of the object with this id or name, in the local frame.
+
+        Raises
+        ------
+        RenderError
+            If there is none.
+        """
+        for layer in self.layers:
+            shape = layer.shape
+            if isinstance(shape, Pins):
+                for gauge in shape.gauges:
+                    if name in {gauge.id, gauge.name}:
+                        return gauge.place
+            elif isinstance(shape, Solids):
+                vertices, owner = shape.mesh.vertices, shape.mesh.owner
+                if name not in {layer.key, layer.name}:
+                    match = shape.table.index == name
+                    if "name" in shape.table:
+                        match = match | (shape.table["name"] == name).to_numpy()
+                    if not match.any():
+                        continue
+                    faces = shape.mesh.faces[owner == int(np.argmax(match))]
+                    vertices = vertices[faces.ravel()]
+                if len(vertices):
+                    return _triple((vertices.min(axis=0) + vertices.max(axis=0)) / 2)
+        raise RenderError(f"Nothing on the stage has the id or name {name!r}.")
+
+    def of(self, kind: type[Any]) -> list[Layer]:
+        """Return the layers of one kind of shape."""
+        return [layer for layer in self.layers if isinstance(layer.shape, kind)]
+
+    @property
+    def heights(self) -> tuple[float, float]:
+        """Lowest ground and highest vertex, m."""
+        low, high = np.inf, -np.inf
+        for layer in self.layers:
+            if isinstance(layer.shape, Relief):
+                low = min(low, float(np.nanmin(layer.shape.elevation)))
+                high = max(high, float(np.nanmax(layer.shape.elevation)))
+            elif isinstance(layer.shape, Solids) and len(layer.shape.mesh.vertices):
+                high = max(high, float(layer.shape.mesh.vertices[:, 2].max()))
+        return (low, high) if np.isfinite([low, high]).all() else (0.0, 30.0)

@@ -1,0 +1,342 @@
+"""Stages made from a City or a Run."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.render.palette import AGENTS, DEPTH, STILL_WATER, USES, use_colours, use_group
+from twin.render.shapes import Mesh, areas, ribbons, walls
+from twin.render.stage import Clock, Gauge, Layer, People, Pins, Relief, Sheet, Solids, Stage
+
+if TYPE_CHECKING:
+    from twin.geo.city import City
+    from twin.run import Run
+
+__all__ = ["city_stage", "run_stage"]
+
+#: Most cells along an edge of the relief; above, every k-th cell is taken.
+RELIEF_CELLS = 2048
+
+_STREETS = {"footway": (226, 217, 200), "underpass": (150, 148, 150)}
+_ROAD = (206, 205, 203)
+_WALL = (122, 116, 110)
+_GATE = (196, 108, 32)
+_ASSEMBLY = (120, 176, 120)
+
+#: What interiors are made of: part of the IFC class → colour.
+_PARTS = {
+    "Slab": (214, 211, 204),
+    "Stair": (236, 188, 92),
+    "Transport": (236, 188, 92),
+    "Ramp": (236, 188, 92),
+    "Door": (150, 104, 66),
+    "Wall": (190, 196, 204),
+    "Column": (150, 158, 168),
+}
+_PART = (178, 184, 190)
+
+
+def city_stage(city: City, *, title: str = "", note: str = "") -> Stage:
+    """Put a city on the stage; see `Stage.from_city`."""
+    west, south, east, north = city.bounds
+    origin = (float(west), float(south))
+    relief = _relief(city, origin)
+    layers = [Layer("terrain", "Terrain", relief)]
+    layers += _ground_layers(city, origin, relief)
+    if len(city.buildings):
+        layers.append(Layer("buildings", "Buildings", _buildings(city, origin)))
+    for name, interior in sorted(city.interiors.items()):
+        if interior.meshes:
+            shape = _interior(interior, origin)
+            layers.append(Layer(f"inside-{name}", f"Inside {name}", shape, visible=False))
+    return Stage(
+        title=title or "City",
+        note=note,
+        crs=city.crs,
+        origin=origin,
+        bounds=(0.0, 0.0, float(east - west), float(north - south)),
+        layers=tuple(layers),
+    )
+
+
+def run_stage(run: Run, *, city: City | None = None) -> Stage:
+    """Put a run on the stage; see `Stage.from_run`."""
+    if city is None:
+        from twin.geo.city import City as SavedCity
+
+        city = SavedCity.open(run.city_path)
+    scene = run.lock["scene"]
+    stage = city_stage(city, title=run.title, note=str(scene.get("notice") or ""))
+    relief = stage.layer("terrain").shape
+    assert isinstance(relief, Relief)
+    layers = [layer for layer in stage.layers if layer.key != "water"]
+    place = next((i for i, x in enumerate(layers) if x.key == "buildings"), len(layers))
+    for simulation in run.simulations:
+        if "depth" in run.fields(simulation):
+            sheet = _sheet(run, simulation, city, stage.origin)
+            layers.insert(place, Layer("flood", "Flood", sheet))
+            break
+    people = _people(run, stage.origin)
+    if people is not None:
+        layers.append(Layer("people", "People", people))
+    gauges = _gauges(run, stage.origin, relief)
+    if gauges:
+        layers.append(Layer("gauges", "Gauges", Pins(gauges)))
+    return Stage(
+        title=stage.title,
+        note=stage.note,
+        crs=stage.crs,
+        origin=stage.origin,
+        bounds=stage.bounds,
+        layers=tuple(layers),
+        clock=Clock(run.times, run.start),
+    )
+
+
+def _local(geometries: Any, origin: tuple[float, float]) -> npt.NDArray[Any]:
+    """Return shapely geometries moved to the local frame."""
+    import shapely
+
+    shift = np.asarray(origin)
+    moved: npt.NDArray[Any] = shapely.transform(
+        shapely.force_2d(np.asarray(geometries, dtype=object)), lambda xy: xy - shift
+    )
+    return moved
+
+
+def _relief(city: City, origin: tuple[float, float]) -> Relief:
+    """The city's terrain, or flat ground at zero where it has none."""
+    if city.terrain is None:
+        west, south, east, north = city.bounds
+        cell = max(east - west, north - south) / 64
+        shape = (int(np.ceil((north - south) / cell)), int(np.ceil((east - west) / cell)))
+        elevation, north_edge, west_edge = np.zeros(shape, np.float32), north, west
+    else:
+        grid = city.terrain.grid
+        stride = int(np.ceil(max(grid.shape) / RELIEF_CELLS))
+        rows, cols = (n // stride * stride for n in grid.shape)
+        elevation = city.terrain.elevation[:rows, :cols]
+        if stride > 1:
+            blocks = elevation.reshape(rows // stride, stride, cols // stride, stride)
+            elevation = blocks[:, stride // 2, :, stride // 2]
+        cell, west_edge, north_edge = grid.cell_size * stride, grid.west, grid.north
+    water = np.zeros(elevation.shape, dtype=bool)
+    if len(city.water):
+        water = _burn(city.water.geometry, elevation.shape, west_edge, north_edge, cell)
+    return Relief(
+        np.ascontiguousarray(elevation, np.float32),
+        float(west_edge - origin[0]),
+        float(north_edge - origin[1]),
+        float(cell),
+        water,
+    )
+
+
+def _burn(
+    geometries: Any, shape: tuple[int, ...], west: float, north: float, cell: float
+) -> npt.NDArray[np.bool_]:
+    """Return which cells of a raster have their centre in one of the shapes."""
+    from twin.geo.grid import Grid
+
+    grid = Grid("", float(west), float(north), float(cell), (shape[0], shape[1]))
+    return np.asarray(grid.rasterize(geometries) > 0)
+
+
+def _ground_layers(city: City, origin: tuple[float, float], relief: Relief) -> list[Layer]:
+    """What lies or stands on the ground, from the lowest."""
+    layers = []
+    if len(city.water):
+        shapes = _local(city.water.geometry, origin)
+        mesh = areas(shapes, [_shore_level(s, relief) for s in shapes])
+        colours = np.full((len(shapes), 3), STILL_WATER, np.uint8)
+        legend = ((STILL_WATER, "River, dock, pond"),)
+        solids = Solids(mesh, colours, _table(city.water), lit=False, legend=legend)
+        layers.append(Layer("water", "Water", solids))
+    if len(city.streets):
+        kinds = city.streets["kind"].to_list()
+        colours = np.array([_STREETS.get(k, _ROAD) for k in kinds], np.uint8)
+        widths = city.streets["width_m"].fillna(6.0).to_numpy(float)
+        lines = _local(city.streets.geometry, origin)
+        mesh = ribbons(lines, widths, relief.height, lift=0.05)
+        layers.append(
+            Layer("streets", "Streets", Solids(mesh, colours, _table(city.streets), lit=False))
+        )
+    if len(city.assembly_areas):
+        shapes = _local(city.assembly_areas.geometry, origin)
+        levels = [_highest(s, relief) + 0.2 for s in shapes]
+        colours = np.full((len(shapes), 3), _ASSEMBLY, np.uint8)
+        legend = ((_ASSEMBLY, "Assembly area"),)
+        solids = Solids(
+            areas(shapes, levels), colours, _table(city.assembly_areas), lit=False, legend=legend
+        )
+        layers.append(Layer("assembly", "Assembly areas", solids))
+    if len(city.defences):
+        layers.append(Layer("defences", "Flood defences", _defences(city, origin, relief)))
+    return layers
+
+
+def _rim(shape: Any, relief: Relief) -> npt.NDArray[np.float64]:
+    """Ground elevation along a polygon's edge, m."""
+    import shapely
+
+    x, y = shapely.get_coordinates(shapely.segmentize(shape.boundary, 20.0)).T
+    z = relief.height(x, y)
+    return z[np.isfinite(z)]
+
+
+def _shore_level(shape: Any, relief: Relief) -> float:
+    """A level for water of which only the outline is known: half a metre under the bank, m."""
+    rim = _rim(shape, relief)
+    return float(np.median(rim)) - 0.5 if len(rim) else 0.0
+
+
+def _highest(shape: Any, relief: Relief) -> float:
+    rim = _rim(shape, relief)
+    return float(rim.max()) if len(rim) else 0.0
+
+
+def _defences(city: City, origin: tuple[float, float], relief: Relief) -> Solids:
+    gates = (city.defences["kind"] == "gate").to_numpy()
+    mesh = walls(
+        _local(city.defences.geometry, origin),
+        city.defences["crest_m"].to_numpy(float),
+        relief.height,
+        thickness=max(2.0, relief.cell),
+    )
+    colours = np.where(gates[:, None], np.array(_GATE), np.array(_WALL)).astype(np.uint8)
+    legend = ((_WALL, "Flood wall"), *(((_GATE, "Flood gate"),) if gates.any() else ()))
+    return Solids(mesh, colours, _table(city.defences), edges=False, legend=legend)
+
+
+def _buildings(city: City, origin: tuple[float, float]) -> Solids:
+    solids = city.solids()
+    shift = np.asarray(solids.origin, float) - (*origin, 0.0)
+    mesh = Mesh.of(np.asarray(solids.vertices, float) + shift, solids.faces, solids.face_owner)
+    uses = city.buildings["use"].to_list()
+    groups = {use_group(u) for u in uses}
+    legend = (
+        tuple((USES[g], g.capitalize()) for g in USES if g in groups) if len(groups) > 1 else ()
+    )
+    return Solids(
+        mesh,
+        use_colours(uses),
+        _table(city.buildings),
+        edges=len(mesh.faces) < 400_000,
+        legend=legend,
+    )
+
+
+def _interior(interior: Any, origin: tuple[float, float]) -> Solids:
+    import pandas as pd
+
+    shift = np.array([*origin, 0.0])
+    meshes, rows = [], []
+    for number, (identifier, kind, name, level, vertices, faces) in enumerate(interior.meshes):
+        meshes.append(Mesh.of(np.asarray(vertices) - shift, faces, np.full(len(faces), number)))
+        rows.append((identifier, name, kind, level))
+    table = pd.DataFrame(rows, columns=["id", "name", "kind", "level"]).set_index("id")
+    colours = [
+        next((c for part, c in _PARTS.items() if part in kind), _PART) for kind in table["kind"]
+    ]
+    return Solids(Mesh.join(meshes), np.array(colours, np.uint8), table, edges=True)
+
+
+def _table(frame: Any) -> Any:
+    """A layer's attributes without its geometry."""
+    import pandas as pd
+
+    return pd.DataFrame(frame.drop(columns=frame.geometry.name))
+
+
+def _sheet(run: Run, simulation: str, city: City, origin: tuple[float, float]) -> Sheet:
+    from twin.geo.grid import Grid
+
+    where = run.grid(simulation)
+    rows, cols = (int(n) for n in where["shape"])
+    grid = Grid(where["crs"], where["west"], where["north"], where["cell_size"], (rows, cols))
+    still = np.zeros(grid.shape, dtype=bool)
+    if len(city.water):
+        still = grid.rasterize(city.water.geometry) > 0
+    depths = run.field(simulation, "depth")
+
+    def depth(index: int) -> npt.NDArray[np.float32]:
+        return np.asarray(depths[index], dtype=np.float32)
+
+    return Sheet(
+        city.bed(grid).astype(np.float32),
+        grid.west - origin[0],
+        grid.north - origin[1],
+        grid.cell_size,
+        np.asarray(still),
+        depth,
+        DEPTH,
+    )
+
+
+def _people(run: Run, origin: tuple[float, float]) -> People | None:
+    table = run.agents()
+    if table.empty:
+        return None
+    table = table.sort_values("time", kind="stable")
+    times = run.times
+    first = np.searchsorted(table["time"], times - 1e-6)
+    last = np.searchsorted(table["time"], times + 1e-6, side="right")
+    places = (table[["x", "y", "z"]].to_numpy(float) - (*origin, 0.0)).astype(np.float32)
+    names = tuple(AGENTS)
+    codes = {name: code for code, name in enumerate(names)}
+    states = np.asarray(table["state"].map(codes).fillna(0), dtype=np.uint8)
+
+    def at(index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+        here = slice(first[index], last[index])
+        return places[here], states[here]
+
+    return People(at, names)
+
+
+def _gauges(run: Run, origin: tuple[float, float], relief: Relief) -> tuple[Gauge, ...]:
+    """The gauges with a place, from the run's observation store and its simulated series."""
+    if not run.observations_path.is_file():
+        return ()
+    import sqlite3
+    from contextlib import closing
+
+    from twin.sensors.quality import USABLE
+    from twin.sensors.store import Store
+
+    uri = f"{run.observations_path.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as file:
+        register = file.execute(
+            "SELECT id, name, property, si_unit, x, y FROM datastreams "
+            "WHERE x IS NOT NULL ORDER BY id"
+        ).fetchall()
+    series = run.series()
+    computed = {} if series.empty else {str(k): v for k, v in series.groupby("place")}
+    began = np.datetime64(run.start.astimezone(UTC).replace(tzinfo=None))
+    gauges = []
+    with closing(Store(run.observations_path, read_only=True)) as store:
+        for identifier, name, quantity, unit, x, y in register:
+            readings = store.series(identifier)
+            good = np.isin(readings.quality, USABLE) & np.isfinite(readings.value)
+            seconds = (readings.time[good] - began) / np.timedelta64(1, "s")
+            simulated = None
+            if identifier in computed:
+                rows = computed[identifier].sort_values("time")
+                simulated = (rows["time"].to_numpy(float), rows["value"].to_numpy(float))
+            east, north = float(x - origin[0]), float(y - origin[1])
+            ground = float(relief.height(east, north))
+            gauges.append(
+                Gauge(
+                    identifier,
+                    name or identifier,
+                    (east, north, ground if np.isfinite(ground) else 0.0),
+                    quantity,
+                    unit,
+                    simulated,
+                    (seconds.astype(float), readings.value[good]) if good.any() else None,
+                )
+            )
+    return tuple(gauges)
