@@ -1,0 +1,508 @@
+"""The city: the static side of the twin, from GIS and BIM files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import shapely
+from pyproj import CRS
+
+from twin.errors import CRSError, GeometryError, InputError, did_you_mean
+from twin.geo import buildings, burn, findings, ground, normalise, store, streets
+from twin.geo.crs import Bounds, check_bounds, choose_crs, city_crs, parse_crs, vertical_datum
+from twin.geo.grid import Grid
+from twin.geo.layers import LAYERS, empty
+from twin.geo.sources import Source, as_source, provenance, read_vector, survey
+from twin.geo.terrain import Terrain
+from twin.geo.terrain import survey as survey_raster
+
+if TYPE_CHECKING:
+    import trimesh
+
+    from twin.geo.indoor import Interior
+    from twin.geo.solids import Solids
+
+__all__ = ["City", "Source", "Terrain"]
+
+#: What a vector layer is read from.
+VectorSource: TypeAlias = str | os.PathLike[str] | Source | gpd.GeoDataFrame
+
+_COMPLETE: dict[str, Callable[..., tuple[gpd.GeoDataFrame, normalise.Findings]]] = {
+    "buildings": buildings.complete,
+    "streets": streets.complete,
+    "water": ground.complete_water,
+    "defences": ground.complete_defences,
+}
+
+
+class City:
+    """The static side of a twin: layers, terrain and interiors in one projected system.
+
+    Parameters
+    ----------
+    crs
+        Projected reference system in metres ("EPSG:32651").
+    vertical_datum
+        What all elevations count from ("EPSG:5737", or a plain name for a local datum). If None,
+        that of the terrain, where its file says it.
+    bounds
+        West, south, east, north of the city, m. Layers are cut there. If None, the terrain's or
+        else those of the layers.
+
+    Examples
+    --------
+    >>> city = City.from_files(buildings="footprints.gpkg", terrain="dem.tif")  # doctest: +SKIP
+    >>> city.check().ok  # doctest: +SKIP
+    True
+    >>> city.save("huangpu.city")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, crs: str, *, vertical_datum: str | None = None, bounds: Bounds | None = None
+    ) -> None:
+        self._bounds = None if bounds is None else _checked_bounds(bounds)
+        self.crs = city_crs(crs, bounds=self._bounds)
+        if self._bounds is not None:
+            check_bounds(self._bounds, self.crs, what="bounds")
+        self.vertical_datum = _datum(vertical_datum)
+        self.provenance: list[dict[str, Any]] = []
+        self._layers: dict[str, gpd.GeoDataFrame] = {}
+        self._terrain: Terrain | None = None
+        self._interiors: dict[str, Interior] | None = {}
+        self._findings: gpd.GeoDataFrame | None = findings.concat([], self.crs)
+        self._store: store.Store | None = None
+
+    # --- building ---------------------------------------------------------------------------
+
+    @classmethod
+    def from_files(
+        cls,
+        buildings: VectorSource | None = None,
+        terrain: str | os.PathLike[str] | Source | Terrain | None = None,
+        streets: VectorSource | None = None,
+        water: VectorSource | None = None,
+        defences: VectorSource | None = None,
+        underpasses: VectorSource | None = None,
+        assembly_areas: VectorSource | None = None,
+        bim: Iterable[str | os.PathLike[str] | Mapping[str, Any]] = (),
+        crs: str | None = None,
+        vertical_datum: str | None = None,
+        bounds: Bounds | None = None,
+    ) -> City:
+        """Build a city from files, any of them optional.
+
+        Parameters
+        ----------
+        buildings, streets, water, defences, underpasses, assembly_areas
+            A path, a `Source` (layer, column names, reference system) or a GeoDataFrame each.
+            `twin.geo.layers.LAYERS` lists the columns that are understood.
+        terrain
+            A raster, or a `Terrain`.
+        bim
+            IFC files: paths, or mappings of the arguments of `add_bim`.
+        crs
+            System of the city. If None, that of the first source that is projected in true metres
+            (terrain first), else the UTM zone of the data.
+        vertical_datum, bounds
+            As for the class.
+
+        Raises
+        ------
+        InputError, CRSError, GeometryError
+            If a source cannot be used; the message says which, why, and how to mend it.
+        """
+        given = {
+            "buildings": buildings,
+            "streets": streets,
+            "water": water,
+            "defences": defences,
+            "underpasses": underpasses,
+            "assembly_areas": assembly_areas,
+        }
+        sources = {k: as_source(v, what=k) for k, v in given.items() if v is not None}
+        if crs is None:
+            known = []
+            if terrain is not None:
+                known.append(_survey_terrain(terrain))
+            known += [survey(source, what=name) for name, source in sources.items()]
+            crs = choose_crs(known)
+        city = cls(crs, vertical_datum=vertical_datum, bounds=bounds)
+        if terrain is not None:
+            city.add_terrain(terrain)
+        for name, source in sources.items():
+            city._add(name, source)
+        for model in bim:
+            arguments = {"path": model} if isinstance(model, str | os.PathLike) else dict(model)
+            city.add_bim(**arguments)
+        return city
+
+    def add_terrain(self, source: str | os.PathLike[str] | Source | Terrain) -> None:
+        """Give the city its terrain, in place of any that it has."""
+        if isinstance(source, Terrain):
+            terrain = source if self._bounds is None else source.clip(self._bounds)
+            record: dict[str, Any] = {"layer": "terrain", "file": None, "sha256": None}
+            record["crs"] = terrain.grid.crs
+        else:
+            named = source if isinstance(source, Source) else Source(source)
+            terrain = Terrain.from_file(
+                named.path, crs=self.crs, bounds=self._bounds, source_crs=named.crs
+            )
+            system, _ = survey_raster(named.path, source_crs=named.crs)
+            record = provenance(named, "terrain", system)
+        if terrain.grid.crs != self.crs:
+            raise CRSError(
+                f"The terrain is in {terrain.grid.crs}, the city in {self.crs}. "
+                "Read it with Terrain.from_file(path, crs=city.crs)."
+            )
+        if self.vertical_datum is None:
+            self.vertical_datum = terrain.vertical_datum
+        elif terrain.vertical_datum not in (None, self.vertical_datum):
+            raise CRSError(
+                f"The terrain counts its heights from {terrain.vertical_datum}, the city from "
+                f"{self.vertical_datum}. Convert the raster (gdalwarp -s_srs … -t_srs … with both "
+                "vertical systems), or give the city the terrain's datum."
+            )
+        rows, cols = terrain.grid.shape
+        record["features"] = rows * cols
+        record["notes"] = f"{cols} × {rows} cells of {terrain.grid.cell_size:.6g} m"
+        self.provenance = [r for r in self.provenance if r["layer"] != "terrain"] + [record]
+        self._terrain = terrain
+        self._stand_on_ground()
+
+    def add_buildings(self, source: VectorSource, *, height: str | None = None) -> None:
+        """Add buildings; `height` names the source's column of heights in metres."""
+        columns = {} if height is None else {"height_m": height}
+        self._add("buildings", as_source(source, what="buildings"), columns)
+
+    def add_streets(self, source: VectorSource) -> None:
+        """Add streets."""
+        self._add("streets", as_source(source, what="streets"))
+
+    def add_water(self, source: VectorSource) -> None:
+        """Add rivers, canals, lakes and docks."""
+        self._add("water", as_source(source, what="water"))
+
+    def add_defences(self, source: VectorSource) -> None:
+        """Add flood walls and gates."""
+        self._add("defences", as_source(source, what="defences"))
+
+    def add_underpasses(self, source: VectorSource) -> None:
+        """Add underpasses."""
+        self._add("underpasses", as_source(source, what="underpasses"))
+
+    def add_assembly_areas(self, source: VectorSource) -> None:
+        """Add areas where people are safe."""
+        self._add("assembly_areas", as_source(source, what="assembly_areas"))
+
+    def add_bim(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        georeference: Any = None,
+    ) -> None:
+        """Add the inside of a building from an IFC model.
+
+        Parameters
+        ----------
+        name
+            Under which it is found in `interiors`; by default the model's own.
+        georeference
+            Where the model stands, if it does not say it or says it wrongly.
+        """
+        from twin.geo.formats.ifc import read_interior
+        from twin.geo.sources import existing_file
+
+        file = existing_file(Path(path), what="bim")
+        interior = read_interior(file, self.crs, georeference=georeference)
+        key = name or interior.name
+        if key in self.interiors:
+            raise InputError(
+                f"bim: {file}: there is an interior {key!r} already. Give another with name=."
+            )
+        self.interiors[key] = interior
+        record = provenance(Source(file), f"interiors/{key}", self.crs)
+        record |= {"features": len(interior.spaces), "notes": f"placed by {interior.georeference}"}
+        self.provenance.append(record)
+
+    def _add(
+        self, name: str, source: Source | gpd.GeoDataFrame, columns: Mapping[str, str] | None = None
+    ) -> None:
+        """Read a source into a layer, behind what the layer holds already."""
+        layer = LAYERS[name]
+        renamed = {} if isinstance(source, gpd.GeoDataFrame) else dict(source.columns)
+        named = name if isinstance(source, gpd.GeoDataFrame) else f"{name}: {source.path}"
+        raw, crs = read_vector(source, what=name, crs=self.crs, bounds=self._bounds)
+        frame, given, noted = normalise.normalise(
+            layer, raw, renamed | dict(columns or {}), named=named
+        )
+        if name in _COMPLETE:
+            frame, more = _COMPLETE[name](frame, given)
+            noted += more
+        if self._bounds is not None:
+            frame = normalise.clip(layer, frame, shapely.box(*self._bounds))
+            noted = [
+                table[table["object_id"].isin(frame.index) | (table["object_id"] == "")]
+                for table in noted
+            ]
+            if frame.empty:
+                message = f"Nothing of the source lies inside the bounds {self._bounds}."
+                noted.append(
+                    findings.findings(name, "layer-outside", "warning", message, crs=self.crs)
+                )
+        before = self._layer(name)
+        if len(before):
+            clash = frame.index.intersection(before.index)
+            if len(clash):
+                raise InputError(
+                    f"{named}: the city already has {name} with the ids {_some(clash)}. "
+                    "Add each source once, or give the ids of one of them a prefix."
+                )
+            frame = gpd.GeoDataFrame(pd.concat([before, frame]), crs=self.crs)
+        self._layers[name] = frame
+        self._findings = findings.concat([self._noted(), *noted], self.crs)
+        record = provenance(source, name, crs)
+        record["features"] = len(frame) - len(before)
+        record["notes"] = f"{sum(map(len, noted))} findings"
+        self.provenance.append(record)
+        if name == "buildings":
+            self._stand_on_ground()
+
+    def _stand_on_ground(self) -> None:
+        terrain, frame = self.terrain, self.buildings
+        if terrain is not None and len(frame):
+            frame["ground_m"] = buildings.ground_under(terrain, frame.geometry)
+
+    # --- what there is ----------------------------------------------------------------------
+
+    def _layer(self, name: str) -> gpd.GeoDataFrame:
+        if name not in self._layers:
+            stored = None if self._store is None else self._store.layer(name)
+            self._layers[name] = empty(LAYERS[name], self.crs) if stored is None else stored
+        return self._layers[name]
+
+    def _noted(self) -> gpd.GeoDataFrame:
+        """Return what was noted while the city was built."""
+        if self._findings is None:
+            stored = None if self._store is None else self._store.layer("findings")
+            self._findings = findings.concat([], self.crs) if stored is None else stored
+        return self._findings
+
+    @property
+    def buildings(self) -> gpd.GeoDataFrame:
+        """Footprints: name, height_m, height_source, storeys, use, ground_m."""
+        return self._layer("buildings")
+
+    @property
+    def streets(self) -> gpd.GeoDataFrame:
+        """Centre lines: name, kind, width_m, walkable, drivable."""
+        return self._layer("streets")
+
+    @property
+    def water(self) -> gpd.GeoDataFrame:
+        """Water surfaces: name, kind, bed_m."""
+        return self._layer("water")
+
+    @property
+    def defences(self) -> gpd.GeoDataFrame:
+        """Flood walls and gates: name, kind, crest_m, sill_m."""
+        return self._layer("defences")
+
+    @property
+    def underpasses(self) -> gpd.GeoDataFrame:
+        """Underpasses: name, floor_m."""
+        return self._layer("underpasses")
+
+    @property
+    def assembly_areas(self) -> gpd.GeoDataFrame:
+        """Safe ground for people: name, capacity."""
+        return self._layer("assembly_areas")
+
+    @property
+    def terrain(self) -> Terrain | None:
+        """The bare ground, None if the city has no terrain."""
+        if self._terrain is None and self._store is not None:
+            self._terrain = self._store.terrain()
+        return self._terrain
+
+    @property
+    def interiors(self) -> dict[str, Interior]:
+        """Buildings known from inside, by name."""
+        if self._interiors is None:
+            self._interiors = {} if self._store is None else self._store.interiors()
+        return self._interiors
+
+    @property
+    def bounds(self) -> Bounds:
+        """West, south, east, north, m: those asked for, else the terrain's, else the layers'."""
+        if self._bounds is not None:
+            return self._bounds
+        if self.terrain is not None:
+            return self.terrain.bounds
+        boxes = [frame.total_bounds for name in LAYERS if len(frame := self._layer(name))]
+        boxes += [i.levels.total_bounds for i in self.interiors.values() if len(i.levels)]
+        if not boxes:
+            raise InputError("The city is empty, so it has no bounds. Add a layer or give bounds.")
+        low, high = np.min(boxes, axis=0), np.max(boxes, axis=0)
+        return (float(low[0]), float(low[1]), float(high[2]), float(high[3]))
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self._layer(n))} {n}" for n in LAYERS if len(self._layer(n))]
+        if self.terrain is not None:
+            rows, cols = self.terrain.grid.shape
+            parts.append(f"terrain of {cols} × {rows} cells")
+        if self.interiors:
+            parts.append(f"{len(self.interiors)} interiors")
+        crs = self.crs if len(self.crs) < 20 else "a local system"
+        return f"<City in {crs}: {', '.join(parts) or 'empty'}>"
+
+    # --- grids ------------------------------------------------------------------------------
+
+    def grid(self, resolution: float, bounds: Bounds | None = None) -> Grid:
+        """Cover the city, or `bounds`, with square cells of `resolution` metres."""
+        box = self.bounds if bounds is None else _checked_bounds(bounds)
+        return Grid.from_bounds(self.crs, box, resolution)
+
+    def bed(
+        self, grid: Grid, *, walls: bool = True, gates_open: Iterable[str] = ()
+    ) -> npt.NDArray[np.float64]:
+        """Return the elevation that water flows over, m in the vertical datum; NaN for no data.
+
+        Terrain, lowered to the floors of underpasses and the beds of waters, then raised to the
+        crests of flood walls and closed gates. Walls are rows of cells that share edges, so water
+        gets past only at their ends or over their crests.
+
+        Parameters
+        ----------
+        walls
+            Whether walls and gates stand.
+        gates_open
+            Ids of gates that are open: their cells lie at the sill, or where it is not known, at
+            the terrain. A cell that a gate shares with a wall belongs to the gate.
+
+        Raises
+        ------
+        InputError
+            If the city has no terrain, or no such gate.
+        """
+        if self.terrain is None:
+            raise InputError("The city has no terrain to flow over; add it with add_terrain.")
+        opened = {gates_open} if isinstance(gates_open, str) else set(gates_open)
+        gates = self.defences[self.defences["kind"] == "gate"]
+        for unknown in sorted(opened.difference(gates.index)):
+            raise InputError(f"There is no gate {unknown!r}. {did_you_mean(unknown, gates.index)}")
+        bed = self.terrain.on(grid)
+        for frame, level in ((self.underpasses, "floor_m"), (self.water, "bed_m")):
+            bed = burn.lower_to(bed, grid, frame.geometry.to_numpy(), frame[level])
+        if not walls:
+            return bed
+        base = bed.copy()
+        for defence in self.defences[self.defences["crest_m"].notna()].itertuples():
+            if defence.Index not in opened:
+                burn.raise_to(bed, grid, defence.geometry, defence.crest_m)
+        for gate in gates[gates.index.isin(opened)].itertuples():
+            cells = burn.line_cells(grid, gate.geometry)
+            known = np.isfinite(base[cells]) & np.isfinite(gate.sill_m)
+            bed[cells] = np.where(known, gate.sill_m, base[cells])
+        return bed
+
+    def building_cells(self, grid: Grid) -> npt.NDArray[np.int32]:
+        """Return for each cell the building over its centre.
+
+        0 for none, k for the building at position k - 1 of `buildings`; where footprints overlap
+        the later one wins.
+        """
+        return burn.owners(grid, self.buildings.geometry.to_numpy())
+
+    # --- solids -----------------------------------------------------------------------------
+
+    def solid(self, building_id: str) -> trimesh.Trimesh:
+        """Return a building as a closed block in the city's system, m."""
+        if building_id not in self.buildings.index:
+            raise InputError(
+                f"There is no building {building_id!r}. "
+                f"{did_you_mean(building_id, self.buildings.index)}"
+            )
+        from twin.geo.solids import extrude
+
+        one = self.buildings.loc[[building_id]]
+        blocks = extrude(one.geometry.to_numpy(), one["ground_m"].fillna(0.0), one["height_m"])
+        if blocks.failed:
+            raise GeometryError(
+                f"Building {building_id!r} has a footprint that gives no closed solid; "
+                "City.check says what is wrong with it."
+            )
+        return blocks.mesh()
+
+    def solids(self) -> Solids:
+        """Return all buildings as closed blocks in one set of arrays."""
+        from twin.geo.solids import extrude
+
+        frame = self.buildings
+        return extrude(frame.geometry.to_numpy(), frame["ground_m"].fillna(0.0), frame["height_m"])
+
+    # --- checks and storage -----------------------------------------------------------------
+
+    def check(self) -> findings.Report:
+        """Look for what may make results wrong; see `twin.geo.check`."""
+        from twin.geo.check import check
+
+        return check(self, self._noted())
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the city as a directory of GeoParquet and GeoTIFF files, all or nothing."""
+        return store.write(
+            path,
+            crs=self.crs,
+            vertical_datum=self.vertical_datum,
+            bounds=self._bounds,
+            layers={name: self._layer(name) for name in LAYERS} | {"findings": self._noted()},
+            terrain=self.terrain,
+            interiors=self.interiors,
+            provenance=self.provenance,
+        )
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> City:
+        """Open a city that `save` wrote; its parts are read when they are first used."""
+        opened = store.Store.open(path)
+        manifest = opened.manifest
+        bounds = manifest["bounds"]
+        city = cls(manifest["crs"], vertical_datum=manifest["vertical_datum"])
+        city._bounds = None if bounds is None else _checked_bounds(bounds)
+        city.provenance = list(manifest["provenance"])
+        city._store, city._interiors, city._findings = opened, None, None
+        return city
+
+
+def _checked_bounds(bounds: Iterable[float]) -> Bounds:
+    values = tuple(float(value) for value in bounds)
+    if len(values) != 4 or not (values[2] > values[0] and values[3] > values[1]):
+        raise InputError(
+            f"bounds must be (west, south, east, north) in metres, each less than its opposite, "
+            f"not {values}."
+        )
+    return (values[0], values[1], values[2], values[3])
+
+
+def _datum(value: str | None) -> str | None:
+    return None if value is None else vertical_datum(value)
+
+
+def _survey_terrain(source: str | os.PathLike[str] | Source | Terrain) -> tuple[CRS, Bounds]:
+    if isinstance(source, Terrain):
+        return parse_crs(source.grid.crs), source.bounds
+    named = source if isinstance(source, Source) else Source(source)
+    return survey_raster(named.path, source_crs=named.crs)
+
+
+def _some(names: Any) -> str:
+    shown = ", ".join(repr(name) for name in list(names)[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

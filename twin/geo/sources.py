@@ -1,0 +1,286 @@
+"""Read vector files into frames, with one clear error for each thing that can be wrong with them.
+
+Anything GDAL reads is taken (GeoPackage, GeoJSON, Shapefile, FlatGeobuf, SpatiaLite, …), and
+GeoParquet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+from pyproj import CRS
+
+from twin.errors import CRSError, InputError, did_you_mean
+from twin.geo.crs import Bounds, check_bounds, crs_name, parse_crs, transform_bounds
+
+__all__ = [
+    "Source",
+    "as_source",
+    "existing_file",
+    "provenance",
+    "read_vector",
+    "sha256",
+    "size_text",
+    "survey",
+]
+
+_PARQUET = {".parquet", ".geoparquet"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, and how to read it where its own words do not do.
+
+    Parameters
+    ----------
+    path
+        The file.
+    layer
+        Its layer, needed where it has several and none is called as ours.
+    columns
+        Our column names against theirs: ``{"height_m": "HOEHE"}``.
+    crs
+        System of the coordinates, for files that do not say it or say it wrongly.
+    """
+
+    path: str | os.PathLike[str]
+    layer: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    crs: str | None = None
+
+    @property
+    def file(self) -> Path:
+        """The path as a `Path`."""
+        return Path(self.path)
+
+
+def as_source(value: Any, *, what: str) -> Source | gpd.GeoDataFrame:
+    """Return `value` as a `Source`, or as it is where it is a GeoDataFrame."""
+    if isinstance(value, Source | gpd.GeoDataFrame):
+        return value
+    if isinstance(value, str | os.PathLike):
+        return Source(value)
+    raise InputError(
+        f"{what}: expected a path, a Source or a GeoDataFrame, not {type(value).__name__}."
+    )
+
+
+def existing_file(path: Path, *, what: str) -> Path:
+    """Return `path` if it is there; raise `InputError` naming the nearest file otherwise."""
+    if path.exists():
+        return path
+    folder = path.parent
+    if not folder.is_dir():
+        raise InputError(f"{what}: there is no file {path}; its folder {folder} does not exist.")
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    hint = did_you_mean(path.name, names) if names else "The folder is empty."
+    raise InputError(f"{what}: there is no file {path}. {hint}")
+
+
+def size_text(path: Path) -> str:
+    """Return the size of a file as people read it."""
+    size = path.stat().st_size
+    return f"{size} bytes" if size < 10_000 else f"{size / 1e6:.2f} MB"
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file; of a directory, that of its files in the order of names."""
+    digest = hashlib.sha256()
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def survey(source: Source | gpd.GeoDataFrame, *, what: str) -> tuple[CRS, Bounds]:
+    """Return system and bounds of a source without reading its features, where the file can."""
+    if isinstance(source, gpd.GeoDataFrame):
+        frame = source
+    elif source.file.suffix.lower() in _PARQUET:
+        frame = _read(source, None, what=what)
+    else:
+        import pyogrio
+
+        path = existing_file(source.file, what=what)
+        layer = _pick_layer(source, what=what)
+        try:
+            info = pyogrio.read_info(path, layer=layer, force_total_bounds=True)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise _unreadable(path, what, error) from error
+        return _declared_crs(source, info["crs"], what=what), _bounds(info["total_bounds"])
+    crs = _declared_crs(source, frame.crs, what=what)
+    return crs, _bounds(frame.total_bounds)
+
+
+def read_vector(
+    source: Source | gpd.GeoDataFrame,
+    *,
+    what: str,
+    crs: str,
+    bounds: Bounds | None = None,
+) -> tuple[gpd.GeoDataFrame, CRS]:
+    """Read a source, bring it into the system `crs`, and return it with the system it came in.
+
+    Parameters
+    ----------
+    what
+        The layer of the city that is being read, as messages name it ("buildings").
+    crs
+        The city's system; coordinates in another one are transformed.
+    bounds
+        Only features whose boxes touch these bounds (in `crs`) are returned.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable or cut short, if the layer does not exist, is not named
+        where it must be, or is empty.
+    CRSError
+        If the coordinates have no system or cannot lie in the one that is given.
+    """
+    if isinstance(source, gpd.GeoDataFrame):
+        named, frame = what, source.copy()
+        if frame.active_geometry_name is None:
+            raise InputError(f"{what}: the GeoDataFrame has no geometry column.")
+    else:
+        named = f"{what}: {source.path}"
+        frame = _read(source, (bounds, crs) if bounds else None, what=what)
+    system = _declared_crs(source, frame.crs, what=what)
+    frame = frame.set_crs(system, allow_override=True)
+    if len(frame):
+        extent = _bounds(frame.total_bounds)
+        # no geometry at all is the business of the layer that looks at geometry
+        if not np.isnan(extent).all():
+            check_bounds(extent, system, what=named)
+    if frame.active_geometry_name != "geometry":
+        frame = frame.rename_geometry("geometry")
+    frame = frame.to_crs(crs)
+    if bounds is not None:
+        west, south, east, north = bounds
+        box = frame.bounds
+        near = (
+            (box["minx"] <= east)
+            & (box["maxx"] >= west)
+            & (box["miny"] <= north)
+            & (box["maxy"] >= south)
+        )
+        frame = frame[near]
+    return frame, system
+
+
+def _read(source: Source, window: tuple[Bounds, str] | None, *, what: str) -> gpd.GeoDataFrame:
+    path = existing_file(source.file, what=what)
+    if path.suffix.lower() in _PARQUET:
+        try:
+            frame = gpd.read_parquet(path)
+        except Exception as error:  # pyarrow raises many kinds, all of them mean: not readable
+            raise _unreadable(path, what, error) from error
+        if frame.empty:
+            raise InputError(f"{what}: {path} has no features. Leave the layer out, or fill it.")
+        return frame
+    import pyogrio
+
+    layer = _pick_layer(source, what=what)
+    try:
+        info = pyogrio.read_info(path, layer=layer)
+        if info["features"] == 0:
+            raise InputError(
+                f"{what}: layer {layer!r} of {path} has no features. "
+                "Leave the layer out, or fill it."
+            )
+        box = None
+        if window is not None:
+            box = transform_bounds(*window, _declared_crs(source, info["crs"], what=what))
+        # rings with too few points become empty here and are listed as findings later
+        frame = pyogrio.read_dataframe(path, layer=layer, bbox=box, on_invalid="ignore")
+    except InputError:
+        raise
+    except (RuntimeError, ValueError, OSError) as error:
+        raise _unreadable(path, what, error) from error
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise InputError(f"{what}: layer {layer!r} of {path} is a table without geometry.")
+    if box is None and len(frame) < info["features"]:
+        raise _unreadable(
+            path, what, f"{len(frame)} of the {info['features']} features could be read"
+        )
+    return frame
+
+
+def _pick_layer(source: Source, *, what: str) -> str:
+    """Return the layer to read: the one asked for, the only one, or the one called as ours."""
+    import pyogrio
+
+    path = existing_file(source.file, what=what)
+    try:
+        listed = pyogrio.list_layers(path)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise _unreadable(path, what, error) from error
+    names = [str(name) for name, _ in listed]
+    spatial = [str(name) for name, geometry in listed if geometry is not None]
+    if source.layer is not None:
+        if source.layer not in names:
+            raise InputError(
+                f"{what}: {path} has no layer {source.layer!r}. {did_you_mean(source.layer, names)}"
+            )
+        return source.layer
+    if not spatial:
+        raise InputError(f"{what}: {path} holds no layer with geometry.")
+    if len(spatial) == 1:
+        return spatial[0]
+    wanted = what.split(":", maxsplit=1)[0]
+    if wanted in spatial:
+        return wanted
+    raise InputError(
+        f"{what}: {path} has several layers; say which, as in "
+        f"Source({path.name!r}, layer={spatial[0]!r}). Known: {', '.join(map(repr, spatial))}."
+    )
+
+
+def _declared_crs(source: Source | gpd.GeoDataFrame, found: Any, *, what: str) -> CRS:
+    """Return the system of the coordinates: the one the caller states, else the file's own."""
+    if isinstance(source, gpd.GeoDataFrame):
+        if found is None:
+            raise CRSError(
+                f"{what}: the GeoDataFrame has no coordinate reference system. "
+                "Give it with frame.set_crs('EPSG:…')."
+            )
+        return parse_crs(found, where=what)
+    if source.crs is not None:
+        return parse_crs(source.crs, where=f"{what}: {source.path}")
+    if found is None:
+        raise CRSError(
+            f"{what}: {source.path} does not say its coordinate reference system. Write it into "
+            "the file (ogr2ogr -a_srs EPSG:… out.gpkg in), or give it: "
+            "Source(path, crs='EPSG:…')."
+        )
+    return parse_crs(found, where=f"{what}: {source.path}")
+
+
+def _bounds(values: Any) -> Bounds:
+    west, south, east, north = (float(v) for v in values)
+    return (west, south, east, north)
+
+
+def _unreadable(path: Path, what: str, error: object) -> InputError:
+    reason = " ".join(str(error).split())[:200].rstrip(".")
+    return InputError(
+        f"{what}: {path} ({size_text(path)}) cannot be read: it is damaged, cut short, or not a "
+        f"vector file ({reason}). Fetch or export it again."
+    )
+
+
+def provenance(source: Source | gpd.GeoDataFrame, layer: str, crs: Any) -> dict[str, Any]:
+    """Return the record of where a layer came from; its user adds features and notes."""
+    record = {"layer": layer, "file": None, "sha256": None, "crs": crs_name(crs)}
+    if isinstance(source, Source):
+        record |= {"file": str(source.path), "sha256": sha256(source.file)}
+    return record
