@@ -1,0 +1,679 @@
+"""Polygons in, trajectories out: the driver of a microscopic crowd."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from shapely.geometry import LineString, MultiPolygon, Polygon
+
+from twin.errors import GeometryError, RunError, SimulationError, did_you_mean
+from twin.geo.grid import Grid
+from twin.sim.crowd import kernels
+from twin.sim.crowd.demand import WEIDMANN, Distribution, Source, draw, free_places
+from twin.sim.crowd.exits import Area, build_exits, surface_of
+from twin.sim.crowd.floor_field import SLOWEST, directions, solve
+from twin.sim.crowd.kernels import GONE, STRANDED, WAITING, WALKING, People, Work
+from twin.sim.crowd.lattice import INSIDE, build_lattice, cell_centres
+from twin.sim.crowd.neighbours import make_torus
+from twin.sim.crowd.surfaces import Link, Surface, cut_edges, find_links
+from twin.sim.crowd.velocity import CollisionFreeSpeed, HeadingSpeed, Near, choose_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["STATES", "CrowdModel"]
+
+FloatArray = npt.NDArray[np.float64]
+#: Words for the states of people, by their number.
+STATES = ("waiting", "walking", "stranded", "gone")
+#: Speeds and radii that can be those of people, m/s and m.
+SPEEDS, RADII = (0.05, 5.0), (0.05, 0.6)
+#: A change of the ground by less than this share of full speed does not change the way taken.
+MATERIAL_CHANGE = 0.1
+
+
+class CrowdModel:
+    """People who walk from where they are to the exits, minding each other and the walls.
+
+    Each person takes the quickest way in terms of distance and ground (not of congestion). The last
+    step before the time asked for is shortened so that it ends there.
+
+    Parameters
+    ----------
+    walkable
+        A polygon in metres, holes being obstacles, or several `Surface` with their `links`.
+    exits
+        Polygon by name; where there are several surfaces, ``(surface, polygon)``. Whoever steps into
+        it is out. Only the part on the surface counts.
+    model
+        "heading_speed" (default), "collision_free_speed", or one of the models' dataclasses.
+    time_step
+        s.
+    seed
+        Of everything drawn by chance.
+    cell_size
+        Of the raster of the floor field, m. Doors should be wider than a cell.
+    links
+        Where surfaces join: `Link` objects or ``(surface, surface, LineString)``. None: wherever two
+        surfaces share an edge at the same elevation.
+    record_every
+        Steps between two entries of `trajectories`; 0 records none.
+
+    Raises
+    ------
+    GeometryError
+        If a polygon is not valid, an exit does not touch its surface, or a link not its surfaces.
+
+    Examples
+    --------
+    >>> from shapely.geometry import box
+    >>> crowd = CrowdModel(box(0, 0, 10, 2), {"east": box(9, 0, 10, 2)}, seed=1)
+    >>> ids = crowd.add([(1.0, 1.0)], desired_speed=1.0)
+    >>> crowd.advance(20.0)
+    >>> crowd.evacuated
+    1
+    """
+
+    def __init__(
+        self,
+        walkable: Area | Sequence[Surface],
+        exits: Mapping[str, Area | tuple[str, Area]],
+        *,
+        model: str | HeadingSpeed | CollisionFreeSpeed = "heading_speed",
+        time_step: float = 0.05,
+        seed: int = 0,
+        cell_size: float = 0.25,
+        links: Sequence[Link | tuple[str, str, LineString]] | None = None,
+        record_every: int = 10,
+    ) -> None:
+        if not (math.isfinite(time_step) and 0.0 < time_step <= 0.25):
+            raise SimulationError(f"time_step must be above 0 and at most 0.25 s, not {time_step!r}.")
+        if not (math.isfinite(cell_size) and 0.05 <= cell_size <= 2.0):
+            raise SimulationError(f"cell_size must be 0.05 to 2 m, not {cell_size!r}.")
+        if isinstance(walkable, Polygon | MultiPolygon):
+            walkable = [Surface("ground", walkable)]
+        self.surfaces = tuple(walkable)
+        names = [s.name for s in self.surfaces]
+        if not names or len(set(names)) != len(names):
+            raise GeometryError(f"Surfaces need names that differ; got {names}.")
+        if links is None:
+            self.links = find_links(self.surfaces)
+        else:
+            self.links = [k if isinstance(k, Link) else Link(*k) for k in links]
+        self.time_step = float(time_step)
+        self._rng = np.random.default_rng(seed)
+        self._model, self._parameters = choose_model(model)
+        self._index = {name: k for k, name in enumerate(names)}
+        edges = cut_edges(self.surfaces, self.links)
+        self.lattice = build_lattice(self.surfaces, self.links, edges, cell_size)
+        self._linked = np.eye(len(names), dtype=np.bool_)
+        for link in self.links:
+            a, b = self._index[link.first], self._index[link.second]
+            self._linked[a, b] = self._linked[b, a] = True
+        self._outdoor = np.array([s.kind == "outdoor" for s in self.surfaces])
+        self._ground = np.array([s.speed_factor for s in self.surfaces], np.float32)[
+            self.lattice.surface
+        ]
+        self._factor = self._ground.copy()
+        self._factor_solved = self._factor.copy()
+        self.exit_names = tuple(exits)
+        self._exits, self._seeds = build_exits(exits, self.surfaces, self.lattice)
+        self._destinations: list[int] = []
+        self._phi, self._ux, self._uy = (np.empty((0, self._factor.size), np.float32),) * 3
+        self._add_destination(-1)
+
+        self.time = 0.0
+        # now = origin + steps * time_step; a shortened step makes its end the new origin
+        self._origin, self._steps = 0.0, 0
+        self.record_every = int(record_every)
+        self._taken, self._recorded = 0, -1
+        self._records: list[tuple[npt.NDArray[Any], ...]] = []
+        self._grid_cells: dict[tuple[int, Grid], npt.NDArray[np.int32]] = {}
+        self._sources: list[Source] = []
+        self._count = self._present = 0
+        self._make_room(256)
+
+    # --- people ---------------------------------------------------------------------------------
+
+    def add(
+        self,
+        people: int | npt.ArrayLike,
+        *,
+        area: str | Area | tuple[str, Area] | None = None,
+        desired_speed: float | npt.ArrayLike | Distribution = WEIDMANN,
+        radius: float | npt.ArrayLike = 0.2,
+        exit: str | None = None,  # noqa: A002
+        start_time: float | npt.ArrayLike | Distribution = 0.0,
+    ) -> npt.NDArray[np.int64]:
+        """Add people and return their ids.
+
+        Parameters
+        ----------
+        people
+            Their places, an array (n, 2) in metres, or how many: they are then spread over `area`.
+        area
+            A surface's name, a polygon, or ``(surface, polygon)``. With places, the surface that
+            they are on, where that is not plain.
+        desired_speed
+            Free walking speed on level ground, m/s: one for all, one for each, or a distribution.
+        radius
+            m.
+        exit
+            Name of the exit to take; None: the quickest.
+        start_time
+            When each sets out, s; until then they stand.
+
+        Raises
+        ------
+        SimulationError
+            If a place is in a wall, on somebody else, or without a way to the exit, or there is no
+            room for so many, or a speed or radius cannot be that of a person.
+        """
+        field = self._field_of(exit)
+        number = int(people) if np.ndim(people) == 0 else len(np.asarray(people))
+        if number < 0:
+            raise SimulationError(f"Cannot add {number} people.")
+        size = draw(radius, self._rng, number, name="radius", low=RADII[0], high=RADII[1])
+        if np.ndim(people) == 0:
+            xy, surface = self._spread(number, area, float(size.max(initial=RADII[0])))
+        else:
+            xy, surface = self._placed(np.asarray(people, dtype=np.float64), area, size)
+        speed = draw(
+            desired_speed, self._rng, number, name="desired_speed", low=SPEEDS[0], high=SPEEDS[1]
+        )
+        start = draw(start_time, self._rng, number, name="start_time", low=0.0, high=math.inf)
+        return self._enter(xy, surface, speed, size, start, field)
+
+    def add_source(
+        self,
+        area: str | Area | tuple[str, Area],
+        rate: float,
+        *,
+        start: float = 0.0,
+        until: float = math.inf,
+        desired_speed: float | Distribution = WEIDMANN,
+        radius: float = 0.2,
+        exit: str | None = None,  # noqa: A002
+    ) -> None:
+        """Let people arrive in `area` by chance, on average `rate` per second (a Poisson stream).
+
+        Whoever finds no room waits outside and comes in as soon as there is some.
+        """
+        if not (math.isfinite(rate) and rate > 0):
+            raise SimulationError(f"A source needs a rate above 0 persons/s, not {rate!r}.")
+        s, shape = self._area(area)
+        draw(desired_speed, self._rng, 0, name="desired_speed", low=SPEEDS[0], high=SPEEDS[1])
+        first = start + float(self._rng.exponential(1.0 / rate))
+        self._sources.append(
+            Source(s, shape, rate, until, desired_speed, radius, self._field_of(exit), first)
+        )
+
+    def _area(self, area: str | Area | tuple[str, Area] | None) -> tuple[int, Area]:
+        """Return the surface of an area, and the part of it that lies on the surface."""
+        if area is None:
+            if len(self.surfaces) > 1:
+                raise SimulationError(
+                    f"Say in which area: {did_you_mean('', [s.name for s in self.surfaces])}"
+                )
+            area = self.surfaces[0].name
+        name, shape = area if isinstance(area, tuple) else (None, area)
+        if isinstance(shape, str):
+            s = surface_of(self.surfaces, shape, None, f"The area {shape!r}")
+            return s, self.surfaces[s].polygon
+        x, y = shape.centroid.coords[0]
+        s = surface_of(self.surfaces, name, shape, f"The area at ({x:.2f}, {y:.2f})")
+        return s, shapely.intersection(shape, self.surfaces[s].polygon)
+
+    def _spread(
+        self, number: int, area: str | Area | tuple[str, Area] | None, radius: float
+    ) -> tuple[FloatArray, npt.NDArray[np.int32]]:
+        s, shape = self._area(area)
+        here = self._people.surface[self._active] == s
+        taken = self.positions[here]
+        xy = free_places(shape, number, radius=radius, rng=self._rng, taken=taken)
+        return xy, np.full(number, s, np.int32)
+
+    def _placed(
+        self, xy: FloatArray, area: str | Area | tuple[str, Area] | None, radius: FloatArray
+    ) -> tuple[FloatArray, npt.NDArray[np.int32]]:
+        """Check places that were given, and find their surfaces."""
+        if xy.ndim != 2 or xy.shape[1] != 2 or not np.isfinite(xy).all():
+            raise SimulationError(f"Places must be finite numbers of shape (n, 2), not {xy.shape}.")
+        on = [np.asarray(shapely.contains_xy(s.polygon, xy)) for s in self.surfaces]
+        if area is not None:
+            only = self._area(area)[0]
+            on = [inside & (k == only) for k, inside in enumerate(on)]
+        hits = np.sum(on, axis=0)
+        surface = np.argmax(on, axis=0).astype(np.int32)
+        for k, (x, y) in enumerate(xy):
+            if hits[k] == 0:
+                raise SimulationError(f"Person {k} at ({x:.2f}, {y:.2f}) is not on walkable ground.")
+            if hits[k] > 1:
+                raise SimulationError(
+                    f"Person {k} at ({x:.2f}, {y:.2f}) could be on "
+                    f"{[s.name for s, o in zip(self.surfaces, on, strict=True) if o[k]]}; give area=."
+                )
+        points = shapely.points(xy)
+        edges = np.array([s.polygon.boundary for s in self.surfaces])[surface]
+        close = shapely.distance(points, edges) < 1e-3
+        if close.any():
+            k = int(np.argmax(close))
+            raise SimulationError(f"Person {k} at ({xy[k, 0]:.3f}, {xy[k, 1]:.3f}) is in a wall.")
+        self._check_apart(xy, surface, radius)
+        return xy, surface
+
+    def _check_apart(
+        self, xy: FloatArray, surface: npt.NDArray[np.int32], radius: FloatArray
+    ) -> None:
+        """Refuse people whose centres are closer than half the sum of their radii."""
+        from scipy.spatial import cKDTree
+
+        both = np.vstack([xy, self.positions])
+        where = np.concatenate([surface, self._people.surface[self._active]])
+        sizes = np.concatenate([radius, self._people.radius[self._active]])
+        pairs = cKDTree(both).query_pairs(float(sizes.max(initial=0.0)), output_type="ndarray")
+        a, b = pairs[:, 0], pairs[:, 1]
+        apart = np.hypot(*(both[a] - both[b]).T)
+        bad = (apart < 0.5 * (sizes[a] + sizes[b])) & (where[a] == where[b]) & (a < len(xy))
+        if bad.any():
+            k, x, y = int(a[bad][0]), *both[a[bad][0]]
+            raise SimulationError(f"Person {k} at ({x:.2f}, {y:.2f}) stands on somebody else.")
+
+    def _enter(
+        self,
+        xy: FloatArray,
+        surface: npt.NDArray[np.int32],
+        speed: FloatArray,
+        radius: FloatArray,
+        start: FloatArray,
+        field: int,
+    ) -> npt.NDArray[np.int64]:
+        ids = np.arange(self._count, self._count + len(xy))
+        self._make_room(self._count + len(xy))
+        p = self._people
+        p.x[ids], p.y[ids] = xy[:, 0], xy[:, 1]
+        p.speed[ids], p.radius[ids], p.start[ids] = speed, radius, start
+        p.surface[ids], p.field[ids] = surface, field
+        p.state[ids], p.exit[ids], p.outdoor_link[ids] = WAITING, -1, -1
+        p.exit_time[ids] = p.outdoor_time[ids] = np.nan
+        if np.array_equal(self._factor, self._ground):
+            found = kernels.ways_out(
+                self.lattice, self._phi[field], self._ux[field], self._uy[field], p, ids
+            )
+            if not found.all():
+                lost = xy[~found]
+                exit_ = self._destinations[field]
+                to = "any exit" if exit_ < 0 else f"exit {self.exit_names[exit_]!r}"
+                raise SimulationError(
+                    f"No way leads to {to} for {len(lost)} of {len(xy)} people, the first at "
+                    f"({lost[0, 0]:.2f}, {lost[0, 1]:.2f}) on "
+                    f"{self.surfaces[surface[np.argmin(found)]].name!r}."
+                )
+        self._work.active[self._present : self._present + len(ids)] = ids
+        self._present += len(ids)
+        self._count += len(ids)
+        return ids
+
+    def _make_room(self, number: int) -> None:
+        """Enlarge the arrays so that they hold `number` people."""
+        if self._count == 0 or number > self._people.x.size:
+            size = max(256, 1 << (number - 1).bit_length())
+            types = (*[np.float64] * 7, np.int32, np.int32, np.uint8, np.int32, np.float64)
+            arrays = [np.zeros(size, t) for t in (*types, np.int32, np.float64)]
+            active = np.zeros(size, np.int32)
+            if self._count:
+                for new, old in zip(arrays, self._people, strict=True):
+                    new[: self._count] = old[: self._count]
+                active[: self._present] = self._active
+            self._people = People(*arrays)
+            floats = [np.zeros(size) for _ in range(4)]
+            cells = [np.zeros(size, np.int32) for _ in range(2)]
+            self._work = Work(active, *cells, *floats, np.zeros((size, 9)))
+            self._near = Near(
+                *(np.zeros(size) for _ in range(7)), *(np.zeros(size, np.int32) for _ in range(3))
+            )
+            self._torus = make_torus(size)
+
+    # --- the way --------------------------------------------------------------------------------
+
+    def _field_of(self, exit_name: str | None) -> int:
+        """Return the row of the potential that leads to an exit, solving it if it is new."""
+        if exit_name is not None and exit_name not in self.exit_names:
+            raise SimulationError(
+                f"No exit {exit_name!r}. {did_you_mean(exit_name, self.exit_names)}"
+            )
+        exit_ = -1 if exit_name is None else self.exit_names.index(exit_name)
+        if exit_ not in self._destinations:
+            self._add_destination(exit_)
+        return self._destinations.index(exit_)
+
+    def _add_destination(self, exit_: int) -> None:
+        self._destinations.append(exit_)
+        row = np.zeros((1, self._factor.size), np.float32)
+        self._phi, self._ux, self._uy = (
+            np.concatenate([old, row]) for old in (self._phi, self._ux, self._uy)
+        )
+        self._solve_field(len(self._destinations) - 1)
+
+    def _solve_field(self, f: int) -> None:
+        exit_ = self._destinations[f]
+        chosen = self._seeds if exit_ < 0 else [self._seeds[exit_]]
+        cells = np.concatenate([c for c, _ in chosen])
+        values = np.concatenate([v for _, v in chosen])
+        solve(self.lattice, self._factor_solved, cells, values, self._phi[f])
+        directions(self.lattice, self._phi[f], self._ux[f], self._uy[f])
+
+    def set_field(
+        self,
+        name: str,
+        values: npt.NDArray[Any],
+        grid: Grid,
+        *,
+        surface: str | None = None,
+    ) -> None:
+        """Let a field of the surroundings act on the walkers, from now on.
+
+        Parameters
+        ----------
+        name
+            "speed_factor": share of their speed that people can still walk at, 1 free, 0 impassable.
+        values, grid
+            Array and grid. NaN, and ground beyond the grid, is free.
+        surface
+            Where it acts; None: on all outdoor surfaces, or, where there are none, on all.
+
+        Notes
+        -----
+        Walkers are slowed at once. The ways are sought anew if somewhere the share has changed by
+        more than 0.1 since they were last sought, or ground has become passable or impassable.
+        """
+        if name != "speed_factor":
+            raise SimulationError(f"No field {name!r}. {did_you_mean(name, ['speed_factor'])}")
+        values = np.asarray(values, dtype=np.float64)
+        if values.shape != grid.shape:
+            raise SimulationError(
+                f"speed_factor has shape {values.shape}, its grid {grid.shape}; they must agree."
+            )
+        clean = np.nan_to_num(values, nan=1.0)
+        if clean.min() < 0.0 or clean.max() > 1.0:
+            raise SimulationError(
+                f"speed_factor must be between 0 and 1, not {clean.min():g} … {clean.max():g}."
+            )
+        if surface is not None:
+            chosen = [surface_of(self.surfaces, surface, None, f"The field {name!r}")]
+        else:
+            chosen = [k for k, out in enumerate(self._outdoor) if out] or list(
+                range(len(self.surfaces))
+            )
+        padded = np.append(clean.astype(np.float32).ravel(), np.float32(1.0))
+        for s in chosen:
+            cells = self._window(s)
+            self._factor[cells] = self._ground[cells] * padded[self._cells_of_grid(s, grid)]
+        new, old = self._factor, self._factor_solved
+        changed = np.abs(new - old) > MATERIAL_CHANGE * self._ground
+        changed |= (new < SLOWEST) != (old < SLOWEST)
+        if (changed & (self.lattice.status == INSIDE)).any():
+            self._factor_solved[:] = self._factor
+            if self._present or self._sources:
+                for f in range(len(self._destinations)):
+                    self._solve_field(f)
+
+    def _window(self, s: int) -> slice:
+        """Return the cells of a surface."""
+        first = int(self.lattice.first[s])
+        return slice(first, first + int(self.lattice.rows[s] * self.lattice.cols[s]))
+
+    def _cells_of_grid(self, s: int, grid: Grid) -> npt.NDArray[np.int32]:
+        """Return for each cell of a surface the flat place of its centre in a grid, or the end."""
+        key = (s, grid)
+        if key not in self._grid_cells:
+            row, col = grid.index(*cell_centres(self.lattice, s))
+            inside = (row >= 0) & (row < grid.rows) & (col >= 0) & (col < grid.cols)
+            flat = np.where(inside, row * grid.cols + col, grid.rows * grid.cols)
+            self._grid_cells[key] = flat.astype(np.int32)
+        return self._grid_cells[key]
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def advance(self, until: float) -> None:
+        """Walk on to exactly this time, s.
+
+        Raises
+        ------
+        SimulationError
+            If `until` is in the past.
+        """
+        if not until >= self.time - 1e-9:
+            raise SimulationError(f"Cannot go back from {self.time:g} s to {until!r} s.")
+        while True:
+            now = self._origin + self._steps * self.time_step
+            self._arrive(now)
+            self._record()
+            whole = math.floor((until - now) / self.time_step + 1e-6)
+            if whole < 1:
+                break
+            for source in self._sources:
+                whole = min(whole, max(1.0, math.ceil((source.due(now) - now) / self.time_step)))
+            if self.record_every:
+                whole = min(whole, self.record_every - self._taken % self.record_every)
+            self._run(int(whole), self.time_step, now)
+            self._steps += int(whole)
+        if until - now > 1e-6 * self.time_step:
+            self._run(1, until - now, now)
+            self._origin, self._steps = float(until), 0
+        self.time = float(until)
+
+    def _run(self, steps: int, dt: float, now: float) -> None:
+        if self._present:
+            self._present = kernels.run(
+                steps, dt, now, self._present, self._people, self._work, self._near, self._torus,
+                self._linked, self._outdoor, self.lattice, self._factor,
+                np.array(self._destinations), self._phi, self._ux, self._uy, self._exits,
+                self._model, self._parameters,
+            )  # fmt: skip
+        self._taken += steps
+
+    def _arrive(self, now: float) -> None:
+        """Let those in whom the sources have sent by now, as far as there is room."""
+        for source in self._sources:
+            number = source.arrivals(now, self._rng)
+            if number == 0:
+                continue
+            here = self._people.surface[self._active] == source.surface
+            xy = source.places(number, self.positions[here], self._rng)
+            source.waiting, source.retry = number - len(xy), now + 0.5
+            n = len(xy)
+            limits = {"low": SPEEDS[0], "high": SPEEDS[1]}
+            speed = draw(source.desired_speed, self._rng, n, name="desired_speed", **limits)
+            self._enter(
+                xy,
+                np.full(n, source.surface, np.int32),
+                speed,
+                np.full(n, source.radius),
+                np.full(n, now),
+                source.field,
+            )
+
+    def _record(self) -> None:
+        if not self.record_every or self._taken % self.record_every or self._recorded == self._taken:
+            return
+        self._recorded = self._taken
+        ids, p = self._active.copy(), self._people
+        frame = np.full(len(ids), self._taken // self.record_every, np.int32)
+        self._records.append((ids, frame, p.x[ids], p.y[ids], p.surface[ids]))
+
+    # --- what there is to see -------------------------------------------------------------------
+
+    @property
+    def _active(self) -> npt.NDArray[np.int32]:
+        return self._work.active[: self._present]
+
+    @property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """Ids of the people who are still here."""
+        return self._active.astype(np.int64)
+
+    @property
+    def positions(self) -> FloatArray:
+        """Their places, (n, 2), m."""
+        p, here = self._people, self._active
+        return np.column_stack([p.x[here], p.y[here]])
+
+    @property
+    def velocities(self) -> FloatArray:
+        """Their velocities, (n, 2), m/s."""
+        p, here = self._people, self._active
+        return np.column_stack([p.vx[here], p.vy[here]])
+
+    @property
+    def remaining(self) -> int:
+        """How many are still here, those who wait at a source without room included."""
+        return self._present + sum(s.waiting for s in self._sources)
+
+    @property
+    def evacuated(self) -> int:
+        """How many have left by an exit."""
+        return self._count - self._present
+
+    @property
+    def stranded(self) -> int:
+        """How many stand in impassable ground or have no way out."""
+        return int((self._people.state[self._active] == STRANDED).sum())
+
+    @property
+    def finished(self) -> bool:
+        """Whether everybody is out and nobody will come."""
+        return self._present == 0 and all(s.exhausted for s in self._sources)
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames of `trajectories` per second."""
+        return 1.0 / (self.time_step * self.record_every) if self.record_every else 0.0
+
+    def table(self) -> pd.DataFrame:
+        """Return those who are here: id, x, y, z (m), surface, state (see `STATES`)."""
+        import pandas as pd
+
+        p, here = self._people, self._active
+        return pd.DataFrame(
+            {
+                "id": here.astype(np.int64),
+                "x": p.x[here],
+                "y": p.y[here],
+                "z": self._heights(p.x[here], p.y[here], p.surface[here]),
+                "surface": self._names(p.surface[here]),
+                "state": np.array(STATES, dtype=object)[p.state[here]],
+            }
+        )
+
+    @property
+    def trajectories(self) -> pd.DataFrame:
+        """Return the recorded places: id, frame, x, y, z (m), surface."""
+        import pandas as pd
+
+        empty = [np.empty(0, t) for t in (np.int32, np.int32, float, float, np.int32)]
+        rows = zip(*self._records, strict=True) if self._records else ([e] for e in empty)
+        ids, frame, x, y, surface = (np.concatenate(list(column)) for column in rows)
+        return pd.DataFrame(
+            {
+                "id": ids.astype(np.int64),
+                "frame": frame.astype(np.int64),
+                "x": x,
+                "y": y,
+                "z": self._heights(x, y, surface),
+                "surface": self._names(surface),
+            }
+        )
+
+    @property
+    def egress(self) -> pd.DataFrame:
+        """Return who has left: id, exit, time (s), by time."""
+        import pandas as pd
+
+        p = self._people
+        out = np.flatnonzero(p.state[: self._count] == GONE)
+        out = out[np.argsort(p.exit_time[out], kind="stable")]
+        names = np.array(self.exit_names, dtype=object)
+        return pd.DataFrame({"id": out, "exit": names[p.exit[out]], "time": p.exit_time[out]})
+
+    def _heights(
+        self, x: FloatArray, y: FloatArray, surface: npt.NDArray[np.int32]
+    ) -> FloatArray:
+        planes = np.array([s.plane for s in self.surfaces])[surface]
+        return planes[:, 0] + planes[:, 1] * x + planes[:, 2] * y
+
+    def _names(self, surface: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+        return np.array([s.name for s in self.surfaces], dtype=object)[surface]
+
+    # --- to stop and go on ----------------------------------------------------------------------
+
+    def checkpoint(self, path: str | Path) -> None:
+        """Write the state to a file (NumPy's npz); the place itself is not written."""
+        state = {
+            "time": self.time,
+            "origin": self._origin,
+            "steps": self._steps,
+            "taken": self._taken,
+            "recorded": self._recorded,
+            "cells": self._factor.size,
+            "destinations": self._destinations,
+            "random": self._rng.bit_generator.state,
+            "sources": [[s.next, s.waiting, s.retry] for s in self._sources],
+        }
+        people = {f"people_{n}": a[: self._count] for n, a in self._people._asdict().items()}
+        columns = zip(*self._records, strict=True) if self._records else ()
+        records = {f"record_{k}": np.concatenate(list(c)) for k, c in enumerate(columns)}
+        with Path(path).open("wb") as file:
+            np.savez(
+                file,
+                state=np.array(json.dumps(state)),
+                active=self._active,
+                factor=self._factor,
+                factor_solved=self._factor_solved,
+                **people,
+                **records,
+            )
+
+    def restore(self, path: str | Path) -> None:
+        """Take up a state that `checkpoint` wrote, in a model set up in the same way.
+
+        Raises
+        ------
+        RunError
+            If the state is of another place, or of a model with other sources.
+        """
+        with np.load(Path(path), allow_pickle=False) as file:
+            state = json.loads(str(file["state"]))
+            if state["cells"] != self._factor.size or len(state["sources"]) != len(self._sources):
+                raise RunError(
+                    f"{path} holds the state of another crowd model ({state['cells']} cells, "
+                    f"{len(state['sources'])} sources; here {self._factor.size} and "
+                    f"{len(self._sources)}). Set the model up as it was before restoring."
+                )
+            active = file["active"]
+            self._count = self._present = 0
+            self._make_room(len(file["people_x"]))
+            self._count, self._present = len(file["people_x"]), len(active)
+            for name, values in self._people._asdict().items():
+                values[: self._count] = file[f"people_{name}"]
+            self._work.active[: self._present] = active
+            self._factor[:], self._factor_solved[:] = file["factor"], file["factor_solved"]
+            records = [file[f"record_{k}"] for k in range(5) if f"record_{k}" in file]
+            self._records = [tuple(records)] if records else []
+        self.time, self._origin, self._steps = state["time"], state["origin"], state["steps"]
+        self._taken, self._recorded = state["taken"], state["recorded"]
+        self._rng.bit_generator.state = state["random"]
+        for source, (following, waiting, retry) in zip(self._sources, state["sources"], strict=True):
+            source.next, source.waiting, source.retry = following, waiting, retry
+        empty = np.empty((0, self._factor.size), np.float32)
+        self._phi = self._ux = self._uy = empty
+        self._destinations = []
+        for exit_ in state["destinations"]:
+            self._add_destination(exit_)

@@ -1,0 +1,337 @@
+"""The models: with what velocity a walker goes on, given who and what is near.
+
+A model is a small dataclass of parameters, named as in its paper, and one compiled function
+``(k, near, torus, linked, lattice, cell, gaps, parameters) -> (vx, vy)`` for walker `k` of the
+sorted crowd `near`. A further one is added by writing both and giving it a number in `velocity`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass, fields
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from twin.errors import SimulationError, did_you_mean
+from twin.sim.crowd.neighbours import CELL
+
+__all__ = ["MODELS", "CollisionFreeSpeed", "HeadingSpeed", "Near", "choose_model", "velocity"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HeadingSpeed:
+    """Collision-free speed along the best of nine headings, with right of way down the potential.
+
+    A walker looks along nine headings up to 69° (1.2 rad) off the desired direction, takes from the
+    free gap g along each the speed min(v0, g / `time_gap`), and goes where (speed +
+    `restlessness`) · cos(deviation) is greatest (the choice of heading of Moussaïd, Helbing and
+    Theraulaz 2011, PNAS 108, 6884, with the speed law of Tordeux et al. 2016). Of people with the
+    same destination only those nearer to it are in the way, hence somebody can always go on and no
+    arch forms at a door. Overlaps are undone at the rate `push_out`.
+
+    Parameters
+    ----------
+    time_gap
+        T, s.
+    restlessness
+        Speed that a heading is worth even when nothing moves there, m/s.
+    push_out
+        1/s.
+    wall_radius
+        Radius towards walls as a share of the radius towards people: shoulders turn.
+    """
+
+    time_gap: float = 0.7
+    restlessness: float = 0.05
+    push_out: float = 2.0
+    wall_radius: float = 0.9
+    number: ClassVar[int] = 0
+
+
+@dataclass(frozen=True)
+class CollisionFreeSpeed:
+    """The collision-free speed model of Tordeux, Chraibi and Seyfried (2016).
+
+    *Collision-free speed model for pedestrian dynamics*, Traffic and Granular Flow '15, 225–232.
+    Defaults and the treatment of walls are those of JuPedSim's ``CollisionFreeSpeedModel``.
+
+    Parameters
+    ----------
+    time_gap
+        T, s.
+    strength_neighbor_repulsion, range_neighbor_repulsion
+        a and D of the repulsion from people, 1 and m.
+    strength_geometry_repulsion, range_geometry_repulsion
+        The same for walls.
+    """
+
+    time_gap: float = 1.0
+    strength_neighbor_repulsion: float = 8.0
+    range_neighbor_repulsion: float = 0.1
+    strength_geometry_repulsion: float = 5.0
+    range_geometry_repulsion: float = 0.02
+    number: ClassVar[int] = 1
+
+
+Model = HeadingSpeed | CollisionFreeSpeed
+
+MODELS: dict[str, type[HeadingSpeed] | type[CollisionFreeSpeed]] = {
+    "heading_speed": HeadingSpeed,
+    "collision_free_speed": CollisionFreeSpeed,
+}
+
+
+def choose_model(model: str | Model) -> tuple[int, FloatArray]:
+    """Return the number and the parameters of a model given by name or as an object.
+
+    Raises
+    ------
+    SimulationError
+        If there is no model of that name, or a parameter is negative or not finite.
+    """
+    if isinstance(model, str):
+        if model not in MODELS:
+            raise SimulationError(f"No crowd model {model!r}. {did_you_mean(model, MODELS)}")
+        model = MODELS[model]()
+    values = np.array(astuple(model), dtype=np.float64)
+    for row, value in zip(fields(model), values, strict=True):
+        if not (math.isfinite(value) and value > 0):
+            raise SimulationError(
+                f"{type(model).__name__}: {row.name} must be above 0, not {value!r}."
+            )
+    return model.number, values
+
+
+class Near(NamedTuple):
+    """The crowd in the order of its cells, one value for each person; see `People` for units.
+
+    `speed` is what the ground allows this person here; `phi` the potential, -inf for those who
+    stand; `ex`, `ey` the desired direction, zero for those who stand.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    radius: FloatArray
+    speed: FloatArray
+    phi: FloatArray
+    ex: FloatArray
+    ey: FloatArray
+    field: npt.NDArray[np.int32]
+    surface: npt.NDArray[np.int32]
+    person: npt.NDArray[np.int32]
+
+
+#: Deviations from the desired direction in the order in which they are preferred: right first.
+_ANGLES = np.array([0.0, -0.3, 0.3, -0.6, 0.6, -0.9, 0.9, -1.2, 1.2])
+_COS, _SIN = np.cos(_ANGLES), np.sin(_ANGLES)
+_HEADINGS = _ANGLES.size
+#: Overlap with a wall, m, below which a walker counts as touching it.
+_TOUCH = 0.02
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def velocity(number, k, near, torus, linked, lattice, cell, widest, gaps, parameters):  # type: ignore[no-untyped-def]
+    """Return the velocity of walker `k` by the model of this number, m/s."""
+    if number == 0:
+        return _heading_speed(k, near, torus, linked, lattice, cell, widest, gaps, parameters)
+    return _collision_free_speed(k, near, torus, linked, lattice, cell, widest, parameters)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _window(torus, x, reach):  # type: ignore[no-untyped-def]
+    """Return the first and last cell along one axis within `reach` of a coordinate."""
+    return np.int64(math.floor((x - reach) / CELL)), np.int64(math.floor((x + reach) / CELL))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _nearest_on_edge(lattice, edge, x, y):  # type: ignore[no-untyped-def]
+    """Return the vector to the nearest point of an edge, and how far along the edge it lies."""
+    ax, ay = lattice.ax[edge] - x, lattice.ay[edge] - y
+    dx, dy = lattice.bx[edge] - lattice.ax[edge], lattice.by[edge] - lattice.ay[edge]
+    t = -(ax * dx + ay * dy) / (dx * dx + dy * dy)
+    t = min(max(t, 0.0), 1.0)
+    return ax + t * dx, ay + t * dy
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _narrow(gaps, k, px, py, radius, ex, ey):  # type: ignore[no-untyped-def]
+    """Shorten the gaps of all headings by a disc at (px, py) from the walker."""
+    r2 = radius * radius
+    for m in range(_HEADINGS):
+        hx = ex * _COS[m] - ey * _SIN[m]
+        hy = ex * _SIN[m] + ey * _COS[m]
+        along = px * hx + py * hy
+        if along > 0.0:
+            across = px * hy - py * hx
+            q = r2 - across * across
+            if q > 0.0:
+                gap = along - math.sqrt(q)
+                gaps[k, m] = min(gaps[k, m], gap)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _heading_speed(k, near, torus, linked, lattice, cell, widest, gaps, parameters):  # type: ignore[no-untyped-def]
+    time_gap, restlessness, push_out, wall_radius = parameters
+    x, y, radius, free = near.x[k], near.y[k], near.radius[k], near.speed[k]
+    ex, ey, phi = near.ex[k], near.ey[k], near.phi[k]
+    here = near.surface[k]
+    reach = free * time_gap
+    shoulder = wall_radius * radius
+    push_x = push_y = 0.0
+    for m in range(_HEADINGS):
+        gaps[k, m] = np.inf
+
+    first, last = lattice.edge_start[cell], lattice.edge_start[cell + 1]
+    for n in range(first, last):
+        edge = lattice.edge_index[n]
+        if lattice.to[edge] >= 0:
+            continue
+        wx, wy = _nearest_on_edge(lattice, edge, x, y)
+        d = math.sqrt(wx * wx + wy * wy)
+        if d < shoulder + _TOUCH and d > 0.0:
+            # slide: no wish to go into a wall that is touched
+            into = (ex * wx + ey * wy) / d
+            if into > 0.0:
+                ex -= into * wx / d
+                ey -= into * wy / d
+            if d < shoulder:
+                push_x -= (shoulder - d) * wx / d
+                push_y -= (shoulder - d) * wy / d
+    norm = math.sqrt(ex * ex + ey * ey)
+    if norm > 1e-6:
+        ex, ey = ex / norm, ey / norm
+    else:
+        ex, ey = near.ex[k], near.ey[k]
+    for n in range(first, last):
+        edge = lattice.edge_index[n]
+        if lattice.to[edge] < 0:
+            _narrow_by_wall(gaps, k, lattice, edge, x, y, shoulder, reach, ex, ey)
+
+    far = reach + radius + widest
+    i0, i1 = _window(torus, x, far)
+    j0, j1 = _window(torus, y, far)
+    low, high = i0 & (torus.cols - 1), i1 & (torus.cols - 1)
+    for j in range(j0, j1 + 1):
+        row = (j & (torus.rows - 1)) * torus.cols
+        for part in range(1 if low <= high else 2):
+            a = low if part == 0 else 0
+            b = high if low <= high or part == 1 else torus.cols - 1
+            for n in range(torus.start[row + a], torus.start[row + b + 1]):
+                px, py = near.x[n] - x, near.y[n] - y
+                both = radius + near.radius[n]
+                d2 = px * px + py * py
+                if d2 >= (reach + both) * (reach + both) or n == k:
+                    continue
+                if not linked[here, near.surface[n]]:
+                    continue
+                if d2 < both * both:
+                    d = math.sqrt(d2)
+                    if d > 1e-9:
+                        push_x -= (both - d) * px / d
+                        push_y -= (both - d) * py / d
+                if near.field[n] == near.field[k] and (
+                    near.phi[n] > phi or (near.phi[n] == phi and near.person[n] > near.person[k])
+                ):
+                    continue
+                if px * ex + py * ey > -both:
+                    _narrow(gaps, k, px, py, both, ex, ey)
+
+    best, vx, vy = -np.inf, 0.0, 0.0
+    for m in range(_HEADINGS):
+        v = min(free, max(0.0, gaps[k, m] / time_gap))
+        score = (v + restlessness) * _COS[m]
+        if score > best:
+            best = score
+            vx = v * (ex * _COS[m] - ey * _SIN[m])
+            vy = v * (ex * _SIN[m] + ey * _COS[m])
+    return vx + push_out * push_x, vy + push_out * push_y
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _narrow_by_wall(gaps, k, lattice, edge, x, y, shoulder, reach, ex, ey):  # type: ignore[no-untyped-def]
+    """Shorten the gaps of all headings by a wall: its line and its two ends, as thick as a body."""
+    ax, ay = lattice.ax[edge] - x, lattice.ay[edge] - y
+    bx, by = lattice.bx[edge] - x, lattice.by[edge] - y
+    dx, dy = bx - ax, by - ay
+    length = math.sqrt(dx * dx + dy * dy)
+    dx, dy = dx / length, dy / length
+    # normal towards the wall, and the distance of its line
+    nx, ny = -dy, dx
+    d = ax * nx + ay * ny
+    if d < 0.0:
+        nx, ny, d = -nx, -ny, -d
+    start, end = ax * dx + ay * dy, bx * dx + by * dy
+    if d < reach + shoulder:
+        for m in range(_HEADINGS):
+            hx = ex * _COS[m] - ey * _SIN[m]
+            hy = ex * _SIN[m] + ey * _COS[m]
+            into = hx * nx + hy * ny
+            if into > 1e-9:
+                gap = max(0.0, (d - shoulder) / into)
+                along = gap * (hx * dx + hy * dy)
+                if start <= along <= end:
+                    gaps[k, m] = min(gaps[k, m], gap)
+    far = (reach + shoulder) * (reach + shoulder)
+    if ax * ax + ay * ay < far:
+        _narrow(gaps, k, ax, ay, shoulder, ex, ey)
+    if bx * bx + by * by < far:
+        _narrow(gaps, k, bx, by, shoulder, ex, ey)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _collision_free_speed(k, near, torus, linked, lattice, cell, widest, parameters):  # type: ignore[no-untyped-def]
+    time_gap, strength, reach_n, wall_strength, wall_range = parameters
+    x, y, radius, free = near.x[k], near.y[k], near.radius[k], near.speed[k]
+    here = near.surface[k]
+    dx, dy = near.ex[k], near.ey[k]
+    # beyond this the repulsion is below 1e-4 of the wish and the gap does not bind
+    reach = max(free * time_gap, reach_n * math.log(1e4 * max(strength, 1.0)))
+    far = reach + radius + widest
+    i0, i1 = _window(torus, x, far)
+    j0, j1 = _window(torus, y, far)
+    low, high = i0 & (torus.cols - 1), i1 & (torus.cols - 1)
+    gap = np.inf
+    for turn in range(2):
+        # first the direction from all repulsions, then the gap along it
+        for j in range(j0, j1 + 1):
+            row = (j & (torus.rows - 1)) * torus.cols
+            for part in range(1 if low <= high else 2):
+                a = low if part == 0 else 0
+                b = high if low <= high or part == 1 else torus.cols - 1
+                for n in range(torus.start[row + a], torus.start[row + b + 1]):
+                    px, py = near.x[n] - x, near.y[n] - y
+                    both = radius + near.radius[n]
+                    d2 = px * px + py * py
+                    if d2 >= (reach + both) * (reach + both) or n == k or d2 == 0.0:
+                        continue
+                    if not linked[here, near.surface[n]]:
+                        continue
+                    d = math.sqrt(d2)
+                    if turn == 0:
+                        push = strength * math.exp((both - d) / reach_n) / d
+                        dx -= push * px
+                        dy -= push * py
+                    elif px * dx + py * dy >= 0.0 and abs(px * dy - py * dx) <= both:
+                        gap = min(gap, d - both)
+        if turn == 0:
+            for n in range(lattice.edge_start[cell], lattice.edge_start[cell + 1]):
+                edge = lattice.edge_index[n]
+                if lattice.to[edge] >= 0:
+                    continue
+                wx, wy = _nearest_on_edge(lattice, edge, x, y)
+                d = math.sqrt(wx * wx + wy * wy)
+                if d > 0.0:
+                    push = wall_strength * math.exp((radius - d) / wall_range) / d
+                    dx -= push * wx
+                    dy -= push * wy
+            norm = math.sqrt(dx * dx + dy * dy)
+            if norm == 0.0:
+                return 0.0, 0.0
+            dx, dy = dx / norm, dy / norm
+    v = min(free, max(0.0, gap / time_gap))
+    return v * dx, v * dy
