@@ -1,0 +1,533 @@
+"""One MQTT connection that keeps itself up.
+
+A `Link` drives a paho client from one thread of its own, over paho's interface for external event
+loops: paho's own loop cannot serve sockets numbered 1024 and above, dies with the first exception
+in a callback, and reconnects in step with every other client. The rules kept here:
+
+- incoming messages only go into a bounded inbox; when it is full the socket is not read, so that
+  TCP holds the broker back, and nothing is dropped;
+- a message is acknowledged when the caller says so, and only over the connection that brought it:
+  after a reconnect the same packet number may stand for another message;
+- the session outlives the connection (fixed client id), so the broker keeps what comes meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from urllib.parse import unquote, urlsplit
+
+import paho.mqtt.client as paho
+
+from twin.errors import BrokerError
+
+__all__ = ["BrokerAddress", "Link", "Message"]
+
+log = logging.getLogger(__name__)
+
+_KEEPALIVE = 30
+_CONNECT_TIMEOUT = 5.0
+_FIRST_DELAY, _LONGEST_DELAY = 0.1, 15.0
+#: Inbox: as many messages and bytes as may wait to be written.
+_MOST_WAITING, _MOST_WAITING_BYTES = 20_000, 64 * 2**20
+#: CONNACK codes that no second attempt will mend.
+_REFUSALS = {
+    "Unsupported protocol version": "it does not speak MQTT 3.1.1",
+    "Client identifier not valid": "it does not accept the client id",
+    "Bad user name or password": "wrong user name or password",
+    "Not authorized": "this user may not connect",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where a broker is and how to be let in; the password is never shown.
+
+    See `parse` for what stands in a URL.
+    """
+
+    host: str
+    port: int
+    tls: bool = False
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @classmethod
+    def parse(
+        cls,
+        url: str,
+        *,
+        ca: str | Path | None = None,
+        certificate: str | Path | None = None,
+        key: str | Path | None = None,
+    ) -> Self:
+        """Read ``mqtt://[user[:password]@]host[:port]``, or ``mqtts://…`` for TLS.
+
+        User name and password may also come from the environment, ``TWIN_MQTT_USERNAME`` and
+        ``TWIN_MQTT_PASSWORD``, and are better kept there than in a file.
+
+        Parameters
+        ----------
+        ca
+            Certificates of the authorities that may vouch for the broker (PEM); the system's own
+            without it.
+        certificate, key
+            Our certificate and its key (PEM), where the broker asks for one.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise BrokerError(f"The broker's URL cannot be read: {error}.") from None
+        if parts.scheme not in ("mqtt", "mqtts") or not host or parts.path.strip("/"):
+            shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+            raise BrokerError(
+                f"{shown!r} is not the URL of a broker; write mqtt://host:1883 or mqtts://host:8883."
+            )
+        tls = parts.scheme == "mqtts"
+        if not tls and (ca or certificate or key):
+            raise BrokerError("Certificates are given but the URL says mqtt://; write mqtts://.")
+        if (certificate is None) != (key is None):
+            raise BrokerError("A client certificate and its key go together; give both.")
+        for path in (ca, certificate, key):
+            if path is not None and not Path(path).is_file():
+                raise BrokerError(f"There is no certificate or key file {path}.")
+        username = unquote(parts.username) if parts.username else None
+        password = unquote(parts.password) if parts.password else None
+        return cls(
+            host=host,
+            port=port or (8883 if tls else 1883),
+            tls=tls,
+            username=username or os.environ.get("TWIN_MQTT_USERNAME"),
+            password=password or os.environ.get("TWIN_MQTT_PASSWORD"),
+            ca=None if ca is None else Path(ca),
+            certificate=None if certificate is None else Path(certificate),
+            key=None if key is None else Path(key),
+        )
+
+    def __str__(self) -> str:
+        return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}"
+
+
+class Message(NamedTuple):
+    """A message as it came, not yet acknowledged."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    #: Time of arrival, µs since 1970 UTC.
+    received: int
+    #: Which connection brought it, and its number there; 0 where nothing is to be acknowledged.
+    generation: int
+    packet: int
+
+
+class _Client(paho.Client):
+    """A paho client that reads ahead and acknowledges in bulk.
+
+    paho asks the socket for every packet in three or more small reads, and writes every
+    acknowledgement by itself. Both are system calls, and more than half of the work. Should a later
+    paho no longer call the two methods that are replaced here, it is merely slower.
+    """
+
+    _ahead = b""
+    _place = 0
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes were taken from the socket that paho has not asked for yet."""
+        return self._place < len(self._ahead)
+
+    def forget_unread(self) -> None:
+        """Drop what was read from a connection that is gone."""
+        self._ahead, self._place = b"", 0
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if not self.has_unread:
+            self._ahead, self._place = super()._sock_recv(1 << 18), 0
+        taken = self._ahead[self._place : self._place + bufsize]
+        self._place += len(taken)
+        return taken
+
+    def acknowledge(self, packets: Sequence[int]) -> None:
+        """Send PUBACK (MQTT 3.1.1, 3.4) for each of the packets."""
+        joined = b"".join(b"\x40\x02" + packet.to_bytes(2, "big") for packet in packets)
+        self._packet_queue(0x40, joined, 0, 0)
+
+
+class Link:
+    """A connection to a broker, on a thread of its own; see the module's text.
+
+    Parameters
+    ----------
+    address
+        The broker.
+    client_id
+        Under which the broker keeps the session; empty for a session that ends with the connection.
+    topics
+        Filters to subscribe to, with QoS 1.
+    forget
+        Filters that an earlier session may still hold and that are no longer wanted.
+    window
+        Most messages published and not acknowledged by the broker yet.
+    """
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        client_id: str = "",
+        *,
+        topics: Sequence[str] = (),
+        forget: Sequence[str] = (),
+        window: int = 500,
+    ) -> None:
+        self.address = address
+        self._topics, self._forget = list(topics), list(forget)
+        self._client = self._make_client(client_id, window)
+        self._thread = threading.Thread(target=self._run, name="twin-mqtt", daemon=True)
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_receiver.setblocking(False)
+        self._wake_sender.setblocking(False)
+        # shared between threads, guarded by the condition
+        self._changed = threading.Condition()
+        self._inbox: deque[Message] = deque()
+        self._inbox_bytes = 0
+        self._acks: deque[tuple[int, int]] = deque()
+        self._outbox: deque[tuple[str, bytes]] = deque()
+        self._window = window
+        self._error: BrokerError | None = None
+        self._last_failure = "no answer"
+        self._closing = self._stopping = False
+        # welcomed: the broker has accepted the connection; ready: and the subscriptions
+        self._welcomed = self._ready = False
+        self._awaited: set[int] = set()
+        #: How many connections there have been; the present one's number.
+        self.generation = 0
+        #: How often the broker had lost the session that it should have kept.
+        self.session_losses = 0
+        #: Messages that the broker has acknowledged.
+        self.published = 0
+        self._unacknowledged = 0
+
+    def _make_client(self, client_id: str, window: int) -> _Client:
+        client = _Client(
+            paho.CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=not client_id,
+            protocol=paho.MQTTv311,
+            manual_ack=True,
+        )
+        client.connect_timeout = _CONNECT_TIMEOUT
+        client.max_inflight_messages_set(window)
+        if self.address.username is not None:
+            client.username_pw_set(self.address.username, self.address.password)
+        if self.address.tls:
+            context = ssl.create_default_context(
+                cafile=None if self.address.ca is None else str(self.address.ca)
+            )
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if self.address.certificate is not None:
+                context.load_cert_chain(self.address.certificate, self.address.key)
+            client.tls_set_context(context)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        return client
+
+    # --- for the caller, from any thread --------------------------------------------------------
+
+    def start(self, timeout: float) -> None:
+        """Connect and subscribe; raise `BrokerError` if that is not done within `timeout` s."""
+        self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or self._error is not None, timeout)
+            if self._ready and self._error is None:
+                return
+            error = self._error or BrokerError(
+                f"No MQTT broker answers at {self.address} ({self._last_failure}; tried for "
+                f"{timeout:g} s). Start it, or correct host and port; broker = 'embedded' starts "
+                "one here."
+            )
+        self.stop()
+        raise error
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there and has accepted the subscriptions."""
+        return self._ready
+
+    def check(self) -> None:
+        """Raise the error that has ended the link, if one has."""
+        if self._error is not None:
+            raise self._error
+
+    def take(self, most: int, timeout: float) -> list[Message]:
+        """Return the messages that wait, at most so many; wait up to `timeout` s for the first."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._inbox or self._stopping or self._closing, timeout)
+            was_full = self._is_full()
+            taken = [self._inbox.popleft() for _ in range(min(most, len(self._inbox)))]
+            self._inbox_bytes -= sum(len(m.payload) for m in taken)
+            if was_full and not self._is_full():
+                self._wake()
+        return taken
+
+    def acknowledge(self, messages: Iterable[Message]) -> None:
+        """Let the broker forget these messages."""
+        self._acks.extend((m.generation, m.packet) for m in messages if m.packet)
+        self._wake()
+
+    def publish(self, topic: str, payload: bytes, stop: threading.Event) -> None:
+        """Hand over a message to publish with QoS 1; wait while the window is full.
+
+        Returns without publishing once `stop` is set.
+        """
+        with self._changed:
+            while (
+                not stop.is_set() and self._error is None and self._unacknowledged >= self._window
+            ):
+                self._changed.wait(0.1)
+            self.check()
+            if stop.is_set():
+                return
+            self._unacknowledged += 1
+        self._outbox.append((topic, payload))
+        self._wake()
+
+    def flush(self, stop: threading.Event) -> None:
+        """Wait until the broker has acknowledged all that was published, or `stop` is set."""
+        with self._changed:
+            while not stop.is_set() and self._error is None and self._unacknowledged:
+                self._changed.wait(0.1)
+            self.check()
+
+    @property
+    def waiting(self) -> int:
+        """Number of messages in the inbox."""
+        return len(self._inbox)
+
+    def close_inbox(self) -> None:
+        """Read no more messages; those that wait can still be taken and acknowledged."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._wake()
+
+    def stop(self) -> None:
+        """Send what is still to be sent, disconnect and end the thread."""
+        self._stopping = True
+        with self._changed:
+            self._changed.notify_all()
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._wake_sender.close()
+        self._wake_receiver.close()
+
+    # --- the thread ------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        delay = _FIRST_DELAY
+        try:
+            while not self._stopping and self._error is None:
+                try:
+                    self._client.forget_unread()
+                    self._welcomed = False
+                    self._client.connect(self.address.host, self.address.port, _KEEPALIVE)
+                    self._serve()
+                except OSError as error:
+                    self._last_failure = _plain(error)
+                if self._ready and not self._stopping:
+                    log.warning("connection to %s lost: %s", self.address, self._last_failure)
+                    delay = _FIRST_DELAY
+                self._ready = False
+                if not self._stopping and self._error is None:
+                    # jitter keeps a city's worth of clients from coming back in step
+                    self._sleep(delay * random.uniform(0.5, 1.0))
+                    delay = min(2 * delay, _LONGEST_DELAY)
+        except Exception as error:
+            # a fault of ours: the caller learns of it with the next call
+            self._fail(
+                BrokerError(f"The connection to {self.address} broke down: {error!r}."), error
+            )
+        finally:
+            self._ready = False
+            self._client.disconnect()
+            with self._changed:
+                self._changed.notify_all()
+
+    def _serve(self) -> None:
+        """Serve the present connection until it is gone or to be ended."""
+        client = self._client
+        connection: Any = client.socket()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_receiver, selectors.EVENT_READ)
+            listening = 0
+            while client.socket() is connection and connection is not None:
+                # asked before the last sending, so that nothing is left behind
+                stopping = self._stopping
+                self._send_waiting()
+                if (stopping and not client.want_write()) or self._error is not None:
+                    return
+                open_inbox = not self._closing and not self._is_full()
+                wanted = (selectors.EVENT_READ if open_inbox or not self._ready else 0) | (
+                    selectors.EVENT_WRITE if client.want_write() else 0
+                )
+                if wanted != listening:
+                    if listening:
+                        selector.unregister(connection)
+                    if wanted:
+                        selector.register(connection, wanted)
+                    listening = wanted
+                unread = open_inbox and self._has_unread(connection)
+                events = {key.fileobj: mask for key, mask in selector.select(0 if unread else 0.5)}
+                if self._wake_receiver in events:
+                    self._wake_receiver.recv(4096)
+                mask = events.get(connection, 0)
+                if mask & selectors.EVENT_READ or unread:
+                    self._read(connection)
+                if mask & selectors.EVENT_WRITE:
+                    client.loop_write()
+                client.loop_misc()
+
+    def _read(self, connection: Any) -> None:
+        """Read until there is no more, or no more room."""
+        while self._client.socket() is connection:
+            code = self._client.loop_read()
+            if code != paho.MQTT_ERR_SUCCESS:
+                self._last_failure = paho.error_string(code).rstrip(".").lower()
+                return
+            if not self._has_unread(connection) or self._closing or self._is_full():
+                break
+        with self._changed:
+            self._changed.notify_all()
+
+    def _has_unread(self, connection: Any) -> bool:
+        return self._client.has_unread or (self.address.tls and connection.pending() > 0)
+
+    def _send_waiting(self) -> None:
+        """Send acknowledgements and publications that other threads have left."""
+        packets = []
+        while self._acks:
+            generation, packet = self._acks.popleft()
+            # an older connection's packet number may stand for another message by now
+            if generation == self.generation and self._welcomed:
+                packets.append(packet)
+        if packets:
+            self._client.acknowledge(packets)
+        while self._ready and self._outbox:
+            topic, payload = self._outbox.popleft()
+            self._client.publish(topic, payload, qos=1)
+
+    def _on_connect(
+        self, client: paho.Client, _data: Any, flags: Any, reason: Any, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            self._last_failure = str(reason)
+            cure = _REFUSALS.get(str(reason))
+            if cure is not None:
+                self._fail(BrokerError(f"The broker {self.address} refuses us: {cure}."))
+            return
+        self.generation += 1
+        self._welcomed = True
+        if self.generation > 1 and not flags.session_present and self._topics:
+            self.session_losses += 1
+            log.warning("%s has lost our session; what it held for us is gone", self.address)
+        if self._forget:
+            client.unsubscribe(self._forget)
+        self._awaited.clear()
+        # brokers limit the length of a packet
+        for first in range(0, len(self._topics), 100):
+            _, mid = client.subscribe([(t, 1) for t in self._topics[first : first + 100]])
+            if mid is not None:
+                self._awaited.add(mid)
+        if not self._awaited:
+            self._become_ready()
+
+    def _on_subscribe(
+        self, _client: paho.Client, _data: Any, mid: int, reasons: Any, _properties: Any
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            topics = ", ".join(self._topics[:3]) + (", …" if len(self._topics) > 3 else "")
+            self._fail(
+                BrokerError(
+                    f"The broker {self.address} refuses a subscription ({topics}); see what this "
+                    "user may read."
+                )
+            )
+            return
+        self._awaited.discard(mid)
+        if not self._awaited:
+            self._become_ready()
+
+    def _become_ready(self) -> None:
+        with self._changed:
+            self._ready = True
+            self._changed.notify_all()
+
+    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        packet = message.mid if message.qos else 0
+        received = time.time_ns() // 1000
+        payload = bytes(message.payload)
+        taken = Message(topic, payload, message.retain, received, self.generation, packet)
+        with self._changed:
+            self._inbox.append(taken)
+            self._inbox_bytes += len(payload)
+
+    def _on_publish(
+        self, _client: paho.Client, _data: Any, _mid: int, _reason: Any, _properties: Any
+    ) -> None:
+        with self._changed:
+            self.published += 1
+            self._unacknowledged -= 1
+            self._changed.notify_all()
+
+    def _is_full(self) -> bool:
+        return len(self._inbox) >= _MOST_WAITING or self._inbox_bytes >= _MOST_WAITING_BYTES
+
+    def _fail(self, error: BrokerError, cause: BaseException | None = None) -> None:
+        error.__cause__ = cause
+        with self._changed:
+            self._error = error
+            self._changed.notify_all()
+
+    def _wake(self) -> None:
+        # full: it will wake anyway; closed: there is nothing left to wake
+        with contextlib.suppress(OSError):
+            self._wake_sender.send(b"\0")
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < end:
+            time.sleep(min(0.05, seconds))
+
+
+def _plain(error: OSError) -> str:
+    """Say what is wrong with a connection in a few words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted: {error.verify_message}"
+    if isinstance(error, socket.gaierror):
+        return "no host of that name"
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return (error.strerror or str(error)).lower()
