@@ -9,7 +9,7 @@ from twin.sensors.datastream import Datastream, read_fleet
 from twin.sensors.hub import HubStats, SensorHub
 from twin.sensors.observations import SceneObservations
 from twin.sensors.quality import QualityLimits
-from twin.sensors.replay import Record, Replay, read_record, replay
+from twin.sensors.replay import Record, Replay, read_record
 from twin.sensors.store import Store
 
 __all__ = [
@@ -24,5 +24,4 @@ __all__ = [
     "Store",
     "read_fleet",
     "read_record",
-    "replay",
 ]

@@ -77,6 +77,8 @@ class Datastream:
             raise SensorError(
                 f"A datastream needs an id without blanks around it, not {self.id!r}."
             )
+        if not self.name:
+            object.__setattr__(self, "name", self.id)
         where = f"Datastream {self.id!r}"
         if self.unit not in UNITS:
             raise UnitError(
@@ -218,7 +220,7 @@ def _read_row(path: Path, line: int, row: dict[str | None, str | None]) -> Datas
     try:
         return Datastream(
             id=cells["id"],
-            name=cells["name"] or cells["id"],
+            name=cells["name"],
             property=cells["property"],
             unit=cells["unit"],
             topic=cells["topic"],

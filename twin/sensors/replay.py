@@ -28,7 +28,7 @@ from twin.sensors.mqtt import BrokerAddress, Link
 from twin.sensors.payloads import PayloadError, parse_time, time_from_us
 from twin.sensors.store import to_us
 
-__all__ = ["Record", "Replay", "read_record", "replay"]
+__all__ = ["Record", "Replay", "read_record"]
 
 _COLUMNS = ("time", "datastream", "value")
 _NEVER = -(2**62)
@@ -181,10 +181,14 @@ class Replay:
 
     Parameters
     ----------
-    record
-        What is played; see `read_record`.
+    path
+        The record; read and checked whole before anything is sent, see `read_record`.
     broker
         URL of the broker.
+    datastreams
+        To which its readings belong, and on whose topics they are sent.
+    start, end
+        Play only the readings of this closed interval.
     speed
         Seconds of record in a second of ours; "max" sends as fast as the broker takes it.
     window
@@ -194,17 +198,19 @@ class Replay:
 
     Examples
     --------
-    >>> record = read_record("day.csv.gz", fleet)  # doctest: +SKIP
-    >>> with Replay(record, broker.url, speed=600) as day:  # doctest: +SKIP
+    >>> with Replay("day.csv.gz", broker.url, fleet, speed=600) as day:  # doctest: +SKIP
     ...     hub.follow(day)
     ...     day.wait()
     """
 
     def __init__(
         self,
-        record: Record,
+        path: str | Path,
         broker: str,
+        datastreams: Sequence[Datastream],
         *,
+        start: datetime | None = None,
+        end: datetime | None = None,
         speed: float | Literal["max"] = 1.0,
         window: int = 500,
         ca: str | Path | None = None,
@@ -216,7 +222,8 @@ class Replay:
             raise SensorError(f"A replay's speed is a number above 0 or 'max', not {speed!r}.")
         if window < 1:
             raise SensorError(f"A replay's window is at least 1, not {window}.")
-        self.record = record
+        #: What is played.
+        self.record = read_record(path, datastreams, start=start, end=end)
         #: Set when there is nothing more to come: all is published, or stopped, or failed.
         self.ended = threading.Event()
         self._link = Link(
@@ -316,17 +323,3 @@ def _payload(time_us: int, name: str, value: float) -> bytes:
         "value": None if math.isnan(value) else value,
     }
     return json.dumps(document, ensure_ascii=False).encode()
-
-
-def replay(
-    path: str | Path,
-    broker: str,
-    datastreams: Sequence[Datastream],
-    *,
-    speed: float | Literal["max"] = 1.0,
-    start: datetime | None = None,
-    end: datetime | None = None,
-) -> Replay:
-    """Read a record and begin to play it; see `read_record` and `Replay`."""
-    record = read_record(path, datastreams, start=start, end=end)
-    return Replay(record, broker, speed=speed).start()
