@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,7 +17,15 @@ from pyproj import CRS
 
 from twin.errors import CRSError, GeometryError, InputError, did_you_mean
 from twin.geo import buildings, burn, findings, ground, normalise, store, streets
-from twin.geo.crs import Bounds, check_bounds, choose_crs, city_crs, parse_crs, vertical_datum
+from twin.geo.crs import (
+    Bounds,
+    check_bounds,
+    choose_crs,
+    city_crs,
+    parse_crs,
+    same_crs,
+    vertical_datum,
+)
 from twin.geo.grid import Grid
 from twin.geo.layers import LAYERS, empty
 from twin.geo.sources import Source, as_source, provenance, read_vector, survey
@@ -156,19 +165,22 @@ class City:
             )
             system, _ = survey_raster(named.path, source_crs=named.crs)
             record = provenance(named, "terrain", system)
-        if terrain.grid.crs != self.crs:
+        if not same_crs(terrain.grid.crs, self.crs):
             raise CRSError(
                 f"The terrain is in {terrain.grid.crs}, the city in {self.crs}. "
                 "Read it with Terrain.from_file(path, crs=city.crs)."
             )
+        datum = _datum(terrain.vertical_datum)
         if self.vertical_datum is None:
-            self.vertical_datum = terrain.vertical_datum
-        elif terrain.vertical_datum not in (None, self.vertical_datum):
+            self.vertical_datum = datum
+        elif datum not in (None, self.vertical_datum):
             raise CRSError(
-                f"The terrain counts its heights from {terrain.vertical_datum}, the city from "
+                f"The terrain counts its heights from {datum}, the city from "
                 f"{self.vertical_datum}. Convert the raster (gdalwarp -s_srs … -t_srs … with both "
                 "vertical systems), or give the city the terrain's datum."
             )
+        grid = replace(terrain.grid, crs=self.crs)
+        terrain = Terrain(terrain.elevation, grid, self.vertical_datum)
         rows, cols = terrain.grid.shape
         record["features"] = rows * cols
         record["notes"] = f"{cols} × {rows} cells of {terrain.grid.cell_size:.6g} m"

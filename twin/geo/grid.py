@@ -101,12 +101,14 @@ class Grid:
     @property
     def x(self) -> FloatArray:
         """Easting of the cell centres, one for each column, m."""
-        return self.west + (np.arange(self.cols) + 0.5) * self.cell_size
+        x: FloatArray = self.west + (np.arange(self.cols, dtype=np.float64) + 0.5) * self.cell_size
+        return x
 
     @property
     def y(self) -> FloatArray:
         """Northing of the cell centres, one for each row, from north to south, m."""
-        return self.north - (np.arange(self.rows) + 0.5) * self.cell_size
+        y: FloatArray = self.north - (np.arange(self.rows, dtype=np.float64) + 0.5) * self.cell_size
+        return y
 
     @property
     def transform(self) -> Affine:

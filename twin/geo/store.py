@@ -170,7 +170,7 @@ def write(
                 _write_frame(frame, partial / f"{name}.parquet")
         if terrain is not None:
             _write_terrain(terrain, partial / "terrain.tif")
-        folders = {}
+        folders: dict[str, str] = {}
         for name, interior in interiors.items():
             folders[name] = f"interiors/{_folder_name(name, taken=folders.values())}"
             (partial / "interiors").mkdir(exist_ok=True)

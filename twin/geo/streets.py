@@ -8,6 +8,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from twin.geo.findings import findings
 from twin.geo.normalise import Findings, flags
 
 __all__ = ["KINDS", "LANE_WIDTH", "Kind", "complete"]
@@ -82,8 +83,17 @@ def complete(frame: gpd.GeoDataFrame, given: pd.DataFrame) -> tuple[gpd.GeoDataF
         [KINDS.get(k, KINDS["unclassified"]) for k in kind], index=frame.index, columns=Kind._fields
     )
 
+    faults: Findings = []
     stated = given.get("width_m", known)
-    stated = stated.where((stated > 0) & (stated <= _WIDEST))
+    absurd = stated.notna() & ~((stated > 0) & (stated <= _WIDEST))
+    if absurd.any():
+        words = [
+            f"width_m is {value:g}; widths lie above 0 and up to {_WIDEST:g} m. Taken as unknown."
+            for value in stated[absurd]
+        ]
+        rows = frame.geometry[absurd]
+        faults.append(findings("streets", "width-absurd", "warning", words, objects=rows))
+    stated = stated.where(~absurd)
     lanes = given.get("lanes", known)
     from_lanes = lanes.where(lanes > 0) * given.get("lane_width_m", known).fillna(LANE_WIDTH)
     by_kind = usual["width"].where(~link, LANE_WIDTH)
@@ -98,4 +108,4 @@ def complete(frame: gpd.GeoDataFrame, given: pd.DataFrame) -> tuple[gpd.GeoDataF
         else:
             frame[user] = usual[user].astype(bool)
     frame["width_source"] = pd.Series(source, index=frame.index).astype("str")
-    return frame, []
+    return frame, faults
