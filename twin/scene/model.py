@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from twin.errors import did_you_mean
 from twin.scene.quantity import (
     Discharge,
     Duration,
@@ -22,6 +23,7 @@ from twin.scene.quantity import (
     PositiveLength,
     Speed,
 )
+from twin.units import UNITS
 
 __all__ = [
     "BimSource",
@@ -75,6 +77,7 @@ class VectorSource(Table):
     columns: dict[str, str] = Field(
         default_factory=dict, description="twin's name of a column = the file's name of it"
     )
+    crs: str | None = Field(None, description="The file's CRS, where it does not say it.")
 
 
 class TerrainSource(Table):
@@ -214,9 +217,17 @@ class GaugeRain(Table):
 
 
 class SeriesFile(Table):
-    """Values over time from a CSV file with the columns time (s since the start) and value (SI)."""
+    """Values over time from a CSV file: time in s since the scene's start, value in `unit`."""
 
     file: Path
+    unit: str
+
+    @field_validator("unit")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in UNITS:
+            raise ValueError(f"{value!r} is no unit. {did_you_mean(value, UNITS)}")
+        return value
 
 
 class StageBoundary(Table):
