@@ -100,7 +100,9 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> 
         for value, (_, form) in zip(row, columns, strict=True):
             absent = value is None or (isinstance(value, float) and not math.isfinite(value))
             if absent:
-                cells.append(f'<td{" class=n" if form else ""} data-v="{"-1" if form else ""}">–</td>')
+                cells.append(
+                    f'<td{" class=n" if form else ""} data-v="{"-1" if form else ""}">–</td>'
+                )
             elif form:
                 cells.append(f'<td class="n" data-v="{value}">{value:{form}}</td>')
             else:

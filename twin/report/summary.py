@@ -35,7 +35,7 @@ def summarise(run: Run) -> str:
         lines += ["", "Readings", f"  - {reading_sentence(readings)}"]
     lines.append("")
     if notice := run.lock["scene"].get("notice"):
-        lines += textwrap.wrap(f"Note: {notice}", 96) + [""]
+        lines += [*textwrap.wrap(f"Note: {notice}", 96), ""]
     took = sum(manifest.get("timings", {}).values())
     if (run.path / "report.html").is_file():
         lines.append(f"Report: {run.path / 'report.html'}")

@@ -25,6 +25,7 @@ from twin.units import to_si
 
 if TYPE_CHECKING:
     from twin.geo.city import City
+    from twin.geo.sources import Source
     from twin.geo.terrain import Terrain
     from twin.scene.model import CitySources
     from twin.scene.scene import Scene
@@ -175,9 +176,8 @@ def forcing_streams(scene: Scene) -> list[str]:
     names: list[str] = []
     for table in scene.model.simulation:
         if isinstance(table, FloodSimulation):
-            for given in table.boundaries.values():
-                if isinstance(given, StageBoundary) and isinstance(given.stage, str):
-                    names.append(given.stage)
+            stages = [b.stage for b in table.boundaries.values() if isinstance(b, StageBoundary)]
+            names += [s for s in stages if isinstance(s, str)]
             if isinstance(table.rain, GaugeRain):
                 names += _gauges(table.rain, fleet(scene))
     return list(dict.fromkeys(names))

@@ -72,26 +72,26 @@ class Feed:
         from twin.sensors.broker import EmbeddedBroker
         from twin.sensors.hub import SensorHub
         from twin.sensors.observations import SceneObservations
-        from twin.sensors.replay import Replay, read_record
+        from twin.sensors.replay import Replay
         from twin.sensors.store import to_us
 
         with contextlib.ExitStack() as ends:
-            record = None
-            if sensors.replay is not None:
-                record = read_record(self.scene.path(sensors.replay.file), self.streams)
             url = sensors.broker
             if url == "embedded":
                 url = ends.enter_context(EmbeddedBroker()).url
             hub = SensorHub(self.path / "observations.db", url, self.streams)
             self._hub = ends.enter_context(hub)
             self.observations = SceneObservations(hub, self.scene.model.clock.start)
-            if record is not None and sensors.replay is not None:
+            if sensors.replay is not None:
+                file = self.scene.path(sensors.replay.file)
+                replay = Replay(file, url, self.streams, speed=sensors.replay.speed)
                 until = to_us(self._moment(self.scene.model.clock.duration) + self.LOOKAHEAD)
                 self._owed = max(
-                    (n for n, row in enumerate(record, start=1) if row[0] <= until), default=0
+                    (n for n, row in enumerate(replay.record, start=1) if row[0] <= until),
+                    default=0,
                 )
-                self._replay = ends.enter_context(Replay(record, url, speed=sensors.replay.speed))
-                hub.follow(self._replay)
+                self._replay = ends.enter_context(replay)
+                hub.follow(replay)
             self._ends = ends.pop_all()
         return self
 
