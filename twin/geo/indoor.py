@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import shapely
-from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
 
 from twin.errors import InputError
@@ -231,7 +230,8 @@ class Interior:
             if self.meshes:
                 _write_meshes(partial / "meshes.npz", self.meshes)
             about = {
-                key: getattr(self, key) for key in ("name", "source", "crs", "georeference", "notes")
+                key: getattr(self, key)
+                for key in ("name", "source", "crs", "georeference", "notes")
             }
             text = json.dumps(about, indent=1, ensure_ascii=False)
             (partial / "interior.json").write_text(text + "\n", encoding="utf-8")
@@ -285,7 +285,6 @@ def _write_meshes(file: Path, meshes: list[Mesh]) -> None:
     text = {key: np.array([getattr(m, key) or "" for m in meshes], dtype=np.str_) for key in _TEXT}
     np.savez_compressed(
         file,
-        allow_pickle=False,
         vertices=np.concatenate([m.vertices for m in meshes]),
         faces=np.concatenate([m.faces for m in meshes]),
         vertex_offsets=offsets([len(m.vertices) for m in meshes]),
@@ -310,8 +309,3 @@ def _read_meshes(file: Path) -> list[Mesh]:
         )
         for i in range(len(data["id"]))
     ]
-
-
-def line(start: npt.ArrayLike, end: npt.ArrayLike) -> LineString:
-    """Return the straight line between two points."""
-    return LineString(np.array([start, end], float)[:, :2])
