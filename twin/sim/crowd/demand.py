@@ -12,7 +12,16 @@ from shapely.geometry import MultiPolygon, Polygon
 
 from twin.errors import SimulationError
 
-__all__ = ["WEIDMANN", "Distribution", "LogNormal", "Normal", "Source", "Uniform", "draw", "free_places"]
+__all__ = [
+    "WEIDMANN",
+    "Distribution",
+    "LogNormal",
+    "Normal",
+    "Source",
+    "Uniform",
+    "draw",
+    "free_places",
+]
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -172,9 +172,7 @@ def _orient_one(a, now, people, work, lattice, factor, phi, ux, uy):  # type: ig
     if factor[cell] < SLOWEST:
         return
     f = people.field[i]
-    found, value, ex, ey = look_up(
-        lattice, phi[f], ux[f], uy[f], s, cell, people.x[i], people.y[i]
-    )
+    found, value, ex, ey = look_up(lattice, phi[f], ux[f], uy[f], s, cell, people.x[i], people.y[i])
     if found:
         people.state[i] = WALKING
         work.phi[a], work.ex[a], work.ey[a] = value, ex, ey
@@ -224,9 +222,7 @@ def _move_one(  # type: ignore[no-untyped-def]
         return
     x, y, s = near.x[k], near.y[k], near.surface[k]
     cell = cell_of(lattice, s, x, y)
-    vx, vy = velocity(
-        model, k, near, torus, linked, lattice, cell, widest, work.gaps, parameters
-    )
+    vx, vy = velocity(model, k, near, torus, linked, lattice, cell, widest, work.gaps, parameters)
     step = math.sqrt(vx * vx + vy * vy) * dt
     cut = dt if step <= _LONGEST_STEP else dt * _LONGEST_STEP / step
     new_x, new_y, link_edge = _walk(lattice, cell, x, y, vx * cut, vy * cut)

@@ -275,7 +275,14 @@ def build_lattice(
         link=np.concatenate([edges.link, none]),
     )
     windows = [
-        (h, float(lattice.west[s]), float(lattice.south[s]), int(cols[s]), int(rows[s]), int(first[s]))
+        (
+            h,
+            float(lattice.west[s]),
+            float(lattice.south[s]),
+            int(cols[s]),
+            int(rows[s]),
+            int(first[s]),
+        )
         for s in range(len(surfaces))
     ]
     for s, window in enumerate(windows):

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,16 @@ SPEEDS, RADII = (0.05, 5.0), (0.05, 0.6)
 MATERIAL_CHANGE = 0.1
 
 
+class Present(NamedTuple):
+    """Those who are here, one value each: ids, places (m), index of the surface, state."""
+
+    ids: npt.NDArray[np.int32]
+    x: FloatArray
+    y: FloatArray
+    surface: npt.NDArray[np.int32]
+    state: npt.NDArray[np.uint8]
+
+
 class CrowdModel:
     """People who walk from where they are to the exits, minding each other and the walls.
 
@@ -53,7 +63,7 @@ class CrowdModel:
         Polygon by name; where there are several surfaces, ``(surface, polygon)``. Whoever steps into
         it is out. Only the part on the surface counts.
     model
-        "heading_speed" (default), "collision_free_speed", or one of the models' dataclasses.
+        "heading" (default), "collision_free_speed", or one of the models' dataclasses.
     time_step
         s.
     seed
@@ -86,7 +96,7 @@ class CrowdModel:
         walkable: Area | Sequence[Surface],
         exits: Mapping[str, Area | tuple[str, Area]],
         *,
-        model: str | HeadingSpeed | CollisionFreeSpeed = "heading_speed",
+        model: str | HeadingSpeed | CollisionFreeSpeed = "heading",
         time_step: float = 0.05,
         seed: int = 0,
         cell_size: float = 0.25,
@@ -94,7 +104,9 @@ class CrowdModel:
         record_every: int = 10,
     ) -> None:
         if not (math.isfinite(time_step) and 0.0 < time_step <= 0.25):
-            raise SimulationError(f"time_step must be above 0 and at most 0.25 s, not {time_step!r}.")
+            raise SimulationError(
+                f"time_step must be above 0 and at most 0.25 s, not {time_step!r}."
+            )
         if not (math.isfinite(cell_size) and 0.05 <= cell_size <= 2.0):
             raise SimulationError(f"cell_size must be 0.05 to 2 m, not {cell_size!r}.")
         if isinstance(walkable, Polygon | MultiPolygon):
@@ -254,7 +266,9 @@ class CrowdModel:
         surface = np.argmax(on, axis=0).astype(np.int32)
         for k, (x, y) in enumerate(xy):
             if hits[k] == 0:
-                raise SimulationError(f"Person {k} at ({x:.2f}, {y:.2f}) is not on walkable ground.")
+                raise SimulationError(
+                    f"Person {k} at ({x:.2f}, {y:.2f}) is not on walkable ground."
+                )
             if hits[k] > 1:
                 raise SimulationError(
                     f"Person {k} at ({x:.2f}, {y:.2f}) could be on "
@@ -502,7 +516,11 @@ class CrowdModel:
             )
 
     def _record(self) -> None:
-        if not self.record_every or self._taken % self.record_every or self._recorded == self._taken:
+        if (
+            not self.record_every
+            or self._taken % self.record_every
+            or self._recorded == self._taken
+        ):
             return
         self._recorded = self._taken
         ids, p = self._active.copy(), self._people
@@ -557,6 +575,19 @@ class CrowdModel:
         """Frames of `trajectories` per second."""
         return 1.0 / (self.time_step * self.record_every) if self.record_every else 0.0
 
+    def present(self) -> Present:
+        """Return copies of the places and surfaces of those who are here."""
+        p, here = self._people, self._active.copy()
+        return Present(here, p.x[here], p.y[here], p.surface[here], p.state[here])
+
+    @property
+    def left_indoors(self) -> tuple[npt.NDArray[Any], FloatArray]:
+        """For each person ever added the name of the link by which they first came outdoors ("" if
+        they did not), and when, s."""
+        p, n = self._people, self._count
+        names = np.array([*(k.name for k in self.links), ""], dtype=object)
+        return names[p.outdoor_link[:n]], p.outdoor_time[:n].copy()
+
     def table(self) -> pd.DataFrame:
         """Return those who are here: id, x, y, z (m), surface, state (see `STATES`)."""
         import pandas as pd
@@ -603,9 +634,7 @@ class CrowdModel:
         names = np.array(self.exit_names, dtype=object)
         return pd.DataFrame({"id": out, "exit": names[p.exit[out]], "time": p.exit_time[out]})
 
-    def _heights(
-        self, x: FloatArray, y: FloatArray, surface: npt.NDArray[np.int32]
-    ) -> FloatArray:
+    def _heights(self, x: FloatArray, y: FloatArray, surface: npt.NDArray[np.int32]) -> FloatArray:
         planes = np.array([s.plane for s in self.surfaces])[surface]
         return planes[:, 0] + planes[:, 1] * x + planes[:, 2] * y
 
@@ -670,7 +699,9 @@ class CrowdModel:
         self.time, self._origin, self._steps = state["time"], state["origin"], state["steps"]
         self._taken, self._recorded = state["taken"], state["recorded"]
         self._rng.bit_generator.state = state["random"]
-        for source, (following, waiting, retry) in zip(self._sources, state["sources"], strict=True):
+        for source, (following, waiting, retry) in zip(
+            self._sources, state["sources"], strict=True
+        ):
             source.next, source.waiting, source.retry = following, waiting, retry
         empty = np.empty((0, self._factor.size), np.float32)
         self._phi = self._ux = self._uy = empty

@@ -81,7 +81,7 @@ class CollisionFreeSpeed:
 Model = HeadingSpeed | CollisionFreeSpeed
 
 MODELS: dict[str, type[HeadingSpeed] | type[CollisionFreeSpeed]] = {
-    "heading_speed": HeadingSpeed,
+    "heading": HeadingSpeed,
     "collision_free_speed": CollisionFreeSpeed,
 }
 
