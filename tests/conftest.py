@@ -23,3 +23,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: set TWIN_SHARED_DATA to its folder ({folder} is none)")
     return folder
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Path:
+    """The folder of a small city with its scene, ``scene.toml``; see `tests/town.py`."""
+    from town import make_town
+
+    return make_town(tmp_path / "town")

@@ -151,18 +151,16 @@ def _print_summary(run: Run) -> None:
 
 
 def _view(options: argparse.Namespace) -> int:
-    from twin.render.viewer import view
     from twin.scene.viewing import subject_of
     from twin.units import parse_quantity
 
     size = _size(options.size)
-    view(
-        subject_of(options.what),
-        screenshot=options.screenshot,
-        time=None if options.time is None else parse_quantity(options.time, "time"),
-        plan=options.plan,
-        size=size,
-    )
+    time = None if options.time is None else parse_quantity(options.time, "time")
+    subject = subject_of(options.what)
+
+    from twin.render.viewer import view
+
+    view(subject, screenshot=options.screenshot, time=time, plan=options.plan, size=size)
     if options.screenshot is not None:
         print(options.screenshot)
     return 0

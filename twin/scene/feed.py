@@ -73,7 +73,7 @@ class Feed:
         from twin.sensors.hub import SensorHub
         from twin.sensors.observations import SceneObservations
         from twin.sensors.replay import Replay
-        from twin.sensors.store import to_us
+        from twin.sensors.payloads import to_us
 
         with contextlib.ExitStack() as ends:
             url = sensors.broker
