@@ -105,6 +105,9 @@ class Town:
         x, y = np.meshgrid(grid.x, grid.y)
         return ground(x, y)
 
+    def building_cells(self, grid: Grid) -> np.ndarray:
+        return grid.rasterize(self.buildings.geometry, np.arange(len(self.buildings)) + 1)
+
     def solids(self) -> SimpleNamespace:
         quads = ((0, 3, 2, 1), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7))
         one = np.array([[q[i] for i in t] for q in quads for t in ((0, 1, 2), (0, 2, 3))])

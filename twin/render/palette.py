@@ -28,6 +28,7 @@ __all__ = [
     "PALETTES",
     "SPEED",
     "STILL_WATER",
+    "UNKNOWN",
     "USES",
     "Palette",
     "palette",
@@ -40,6 +41,8 @@ Colour = tuple[int, int, int]
 INK: Colour = (38, 44, 52)
 #: Where a quantity is not known.
 NO_DATA: Colour = (189, 189, 189)
+#: The class of a value that is not known.
+UNKNOWN = 255
 #: Water that is always there (river, canal, dock): a quantity's classes are not drawn on it.
 STILL_WATER: Colour = (170, 198, 207)
 
@@ -91,7 +94,7 @@ class Palette:
             scaled = scaled / self.scale
         edges = np.asarray(self.edges, dtype=scaled.dtype if scaled.dtype.kind == "f" else float)
         classes = np.searchsorted(edges, scaled, side="right").astype(np.uint8)
-        classes[np.isnan(scaled)] = 255
+        classes[np.isnan(scaled)] = UNKNOWN
         return classes
 
     def table(self, *, no_data: bool = True) -> npt.NDArray[np.uint8]:
@@ -102,12 +105,45 @@ class Palette:
         table = np.zeros((256, 4), dtype=np.uint8)
         table[1 : len(self.edges) + 1] = [(*colour, 255) for colour in self.colours]
         if no_data:
-            table[255] = (*NO_DATA, 255)
+            table[UNKNOWN] = (*NO_DATA, 255)
         return table
 
     def rgba(self, values: npt.ArrayLike, *, no_data: bool = True) -> npt.NDArray[np.uint8]:
         """Return the colour of each value, shape ``(*values.shape, 4)``."""
         return self.table(no_data=no_data)[self.classify(values)]
+
+    def paint(
+        self,
+        values: npt.ArrayLike,
+        *,
+        still: npt.NDArray[np.bool_] | None = None,
+        blocked: npt.NDArray[np.bool_] | None = None,
+    ) -> npt.NDArray[np.uint8]:
+        """Return the colours of a map as RGBA; what is dry or unknown is transparent.
+
+        Parameters
+        ----------
+        values
+            [row, col].
+        still
+            Where water always is: there it gets its own colour, and no class.
+        blocked
+            Buildings that no water enters: the classes beside them are carried on by two cells,
+            so that no gap shows between the water and walls that run across cells.
+        """
+        classes = self.classify(values)
+        classes[classes == UNKNOWN] = 0
+        if blocked is not None:
+            for _ in range(2):
+                known = np.pad(classes, 1)
+                beside = np.maximum.reduce(
+                    [known[:-2, 1:-1], known[2:, 1:-1], known[1:-1, :-2], known[1:-1, 2:]]
+                )
+                classes = np.where(blocked & (classes == 0), beside, classes)
+        rgba = self.table()[classes]
+        if still is not None:
+            rgba[still & (classes > 0)] = (*STILL_WATER, 255)
+        return rgba
 
     @property
     def legend(self) -> tuple[tuple[Colour, str], ...]:

@@ -7,7 +7,7 @@ elevations are those of the city's vertical datum.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -94,8 +94,11 @@ class Solids:
         Whether light falls on them; what lies flat keeps its plain colour.
     edges
         Whether their sharp edges are drawn.
-    opacity
-        0 to 1.
+    plan
+        Their outlines seen from above, polygons in the order of the owners, for maps; empty for
+        what no map shows.
+    legend
+        What the colours mean.
     """
 
     mesh: Mesh
@@ -103,7 +106,7 @@ class Solids:
     table: Any
     lit: bool = True
     edges: bool = False
-    opacity: float = 1.0
+    plan: Sequence[Any] = ()
     legend: Legend = ()
 
 
@@ -119,6 +122,8 @@ class Sheet:
         Outer corner of cell [0, 0] and edge of a cell, m.
     still
         bool[row, col], where water always is and its depth tells nothing.
+    blocked
+        bool[row, col], buildings that no water enters; it is drawn on to their walls.
     depth
         Answers the water depth float32[row, col], m, at a position of the clock.
     palette
@@ -130,6 +135,7 @@ class Sheet:
     north: float
     cell: float
     still: npt.NDArray[np.bool_]
+    blocked: npt.NDArray[np.bool_]
     depth: Callable[[int], npt.NDArray[np.float32]]
     palette: Palette
 
@@ -172,6 +178,11 @@ class Gauge:
             if series is not None and len(series[0]):
                 return float(np.interp(time, *series, left=np.nan, right=np.nan))
         return float("nan")
+
+    def text(self, time: float | None) -> str:
+        """Return the value at a time with its unit, empty where there is none."""
+        value = float("nan") if time is None else self.value(time)
+        return f"{value:.2f} {self.unit}" if np.isfinite(value) else ""
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,16 @@ def _local(geometries: Any, origin: tuple[float, float]) -> npt.NDArray[Any]:
     return moved
 
 
+def _banded(lines: npt.NDArray[Any], widths: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return the areas that lines of some width cover."""
+    import shapely
+
+    banded: npt.NDArray[Any] = shapely.buffer(
+        lines, np.asarray(widths) / 2, cap_style="flat", join_style="mitre"
+    )
+    return banded
+
+
 def _relief(city: City, origin: tuple[float, float]) -> Relief:
     """The city's terrain, or flat ground at zero where it has none."""
     if city.terrain is None:
@@ -154,7 +164,9 @@ def _ground_layers(city: City, origin: tuple[float, float], relief: Relief) -> l
         mesh = areas(shapes, [_shore_level(s, relief) for s in shapes])
         colours = np.full((len(shapes), 3), STILL_WATER, np.uint8)
         legend = ((STILL_WATER, "River, dock, pond"),)
-        solids = Solids(mesh, colours, _table(city.water), lit=False, legend=legend)
+        solids = Solids(
+            mesh, colours, _table(city.water), lit=False, plan=list(shapes), legend=legend
+        )
         layers.append(Layer("water", "Water", solids))
     if len(city.streets):
         kinds = city.streets["kind"].to_list()
@@ -162,17 +174,16 @@ def _ground_layers(city: City, origin: tuple[float, float], relief: Relief) -> l
         widths = city.streets["width_m"].fillna(6.0).to_numpy(float)
         lines = _local(city.streets.geometry, origin)
         mesh = ribbons(lines, widths, relief.height, lift=0.05)
-        layers.append(
-            Layer("streets", "Streets", Solids(mesh, colours, _table(city.streets), lit=False))
-        )
+        plan = list(_banded(lines, widths))
+        solids = Solids(mesh, colours, _table(city.streets), lit=False, plan=plan)
+        layers.append(Layer("streets", "Streets", solids))
     if len(city.assembly_areas):
         shapes = _local(city.assembly_areas.geometry, origin)
         levels = [_highest(s, relief) + 0.2 for s in shapes]
         colours = np.full((len(shapes), 3), _ASSEMBLY, np.uint8)
         legend = ((_ASSEMBLY, "Assembly area"),)
-        solids = Solids(
-            areas(shapes, levels), colours, _table(city.assembly_areas), lit=False, legend=legend
-        )
+        mesh, table = areas(shapes, levels), _table(city.assembly_areas)
+        solids = Solids(mesh, colours, table, lit=False, plan=list(shapes), legend=legend)
         layers.append(Layer("assembly", "Assembly areas", solids))
     if len(city.defences):
         layers.append(Layer("defences", "Flood defences", _defences(city, origin, relief)))
@@ -201,15 +212,14 @@ def _highest(shape: Any, relief: Relief) -> float:
 
 def _defences(city: City, origin: tuple[float, float], relief: Relief) -> Solids:
     gates = (city.defences["kind"] == "gate").to_numpy()
+    lines, thickness = _local(city.defences.geometry, origin), max(2.0, relief.cell)
     mesh = walls(
-        _local(city.defences.geometry, origin),
-        city.defences["crest_m"].to_numpy(float),
-        relief.height,
-        thickness=max(2.0, relief.cell),
+        lines, city.defences["crest_m"].to_numpy(float), relief.height, thickness=thickness
     )
+    plan = list(_banded(lines, np.full(len(lines), 1.5 * thickness)))
     colours = np.where(gates[:, None], np.array(_GATE), np.array(_WALL)).astype(np.uint8)
     legend = ((_WALL, "Flood wall"), *(((_GATE, "Flood gate"),) if gates.any() else ()))
-    return Solids(mesh, colours, _table(city.defences), edges=False, legend=legend)
+    return Solids(mesh, colours, _table(city.defences), plan=plan, legend=legend)
 
 
 def _buildings(city: City, origin: tuple[float, float]) -> Solids:
@@ -226,6 +236,7 @@ def _buildings(city: City, origin: tuple[float, float]) -> Solids:
         use_colours(uses),
         _table(city.buildings),
         edges=len(mesh.faces) < 400_000,
+        plan=list(_local(city.buildings.geometry, origin)),
         legend=legend,
     )
 
@@ -272,6 +283,7 @@ def _sheet(run: Run, simulation: str, city: City, origin: tuple[float, float]) -
         grid.north - origin[1],
         grid.cell_size,
         np.asarray(still),
+        np.asarray(city.building_cells(grid) > 0),
         depth,
         DEPTH,
     )
