@@ -122,7 +122,8 @@ class Interior:
 
     def _by_doors(self) -> Iterator[tuple[str, str, str, float]]:
         for id_, door in self.doors.iterrows():
-            if isinstance(door.from_space, str) and isinstance(door.to_space, str):
+            apart = door.from_space != door.to_space
+            if apart and isinstance(door.from_space, str) and isinstance(door.to_space, str):
                 to = str(id_) if door.to_space == OUTSIDE else door.to_space
                 yield door.from_space, to, str(id_), float(door.width_m)
 
@@ -282,15 +283,14 @@ def _write_meshes(file: Path, meshes: list[Mesh]) -> None:
     def offsets(sizes: list[int]) -> npt.NDArray[np.int64]:
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
-    text = {key: np.array([getattr(m, key) or "" for m in meshes], dtype=np.str_) for key in _TEXT}
-    np.savez_compressed(
-        file,
-        vertices=np.concatenate([m.vertices for m in meshes]),
-        faces=np.concatenate([m.faces for m in meshes]),
-        vertex_offsets=offsets([len(m.vertices) for m in meshes]),
-        face_offsets=offsets([len(m.faces) for m in meshes]),
-        **text,
-    )
+    arrays: dict[str, Any] = {
+        key: np.array([getattr(m, key) or "" for m in meshes], dtype=np.str_) for key in _TEXT
+    }
+    arrays["vertices"] = np.concatenate([m.vertices for m in meshes])
+    arrays["faces"] = np.concatenate([m.faces for m in meshes])
+    arrays["vertex_offsets"] = offsets([len(m.vertices) for m in meshes])
+    arrays["face_offsets"] = offsets([len(m.faces) for m in meshes])
+    np.savez_compressed(file, **arrays)
 
 
 _TEXT = ("id", "ifc_class", "name", "level")
@@ -300,12 +300,15 @@ def _read_meshes(file: Path) -> list[Mesh]:
     with np.load(file, allow_pickle=False) as stored:
         data = {key: stored[key] for key in stored.files}
     v, f = data["vertex_offsets"], data["face_offsets"]
+    ids, classes, names, levels = (data[key].tolist() for key in _TEXT)
     return [
         Mesh(
-            *(str(data[key][i]) for key in _TEXT[:3]),
-            str(data["level"][i]) or None,
+            ids[i],
+            classes[i],
+            names[i],
+            levels[i] or None,
             data["vertices"][v[i] : v[i + 1]],
             data["faces"][f[i] : f[i + 1]],
         )
-        for i in range(len(data["id"]))
+        for i in range(len(ids))
     ]

@@ -207,11 +207,11 @@ def _layers(plan: Plan, convert: Convert, crs: str) -> dict[str, Any]:
             "upper": upper,
             "width_m": flight.width,
             # where a flight meets a floor it has the floor's height
-            "lower_m": lifted(heights.get(lower, flight.lower)),
-            "upper_m": lifted(heights.get(upper, flight.upper)),
-            "geometry": moved(flight.plan, flight.lower),
-            "lower_edge": moved(flight.lower_edge, flight.lower),
-            "upper_edge": moved(flight.upper_edge, flight.upper),
+            "lower_m": lifted(heights.get(lower, flight.run.lower)),
+            "upper_m": lifted(heights.get(upper, flight.run.upper)),
+            "geometry": moved(flight.plan, flight.run.lower),
+            "lower_edge": moved(flight.run.lower_edge, flight.run.lower),
+            "upper_edge": moved(flight.run.upper_edge, flight.run.upper),
         }
         stairs.append(row)
         if OUTSIDE in (lower, upper):

@@ -224,7 +224,8 @@ def _site(model: Any, crs: str, where: str) -> Georeference:
         rotation_deg=turned - _true_north(model),
         notes=("placed by latitude and longitude, which are seldom better than some metres",),
     )
-    shift = at.to_map(-unit * origin[:3, 3][None, :])[0]
+    offset = np.asarray(-unit * origin[:3, 3], dtype=np.float64)
+    shift = at.to_map(offset[None, :])[0]
     return replace(at, easting=float(shift[0]), northing=float(shift[1]), height=float(shift[2]))
 
 

@@ -7,23 +7,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import shapely
-from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry import MultiPoint, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-__all__ = ["Body", "Footprint", "bodies", "cut", "facing", "polygonal"]
+__all__ = [
+    "HEAD",
+    "KNEE",
+    "PRECISION",
+    "Body",
+    "bodies",
+    "cut",
+    "facing",
+    "flat",
+    "oriented_box",
+    "polygonal",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
 #: Plans are kept on a grid of this spacing, m: fine against any wall, coarse against rounding.
 PRECISION = 1e-4
-
-
-class Footprint(NamedTuple):
-    """The plan of an element with the heights between which it stands."""
-
-    geometry: BaseGeometry
-    low: float
-    high: float
+#: An obstacle is what stands between these heights above the floor, m.
+KNEE, HEAD = 0.1, 1.8
 
 
 class Body(NamedTuple):
@@ -121,6 +126,11 @@ def flat(triangles: FloatArray) -> BaseGeometry:
     return shapely.union_all(shapely.polygons(plan), grid_size=PRECISION)
 
 
+def oriented_box(points: FloatArray) -> BaseGeometry:
+    """Return the smallest rectangle around plan points; a line if they lie on one."""
+    return MultiPoint(points).minimum_rotated_rectangle
+
+
 def _section(triangles: FloatArray, height: float) -> BaseGeometry:
     """Cut a closed mesh horizontally and return the area inside."""
     # a cut through a vertex has no clear side: none lies exactly at the height that is used
@@ -194,4 +204,4 @@ def cut(body: Body, low: float, high: float, *, exact_up_to: int = 4000) -> Base
         area = shapely.union_all([_section(triangles, low), flat(clipped)], grid_size=PRECISION)
         if not area.is_empty:
             return area
-    return shapely.convex_hull(shapely.multipoints(clipped.reshape(-1, 3)[:, :2]))
+    return MultiPoint(clipped.reshape(-1, 3)[:, :2]).convex_hull

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 from shapely.geometry import LineString, Polygon
+from shapely.geometry.base import BaseGeometry
 
 from twin.geo.formats.ifc_mesh import PRECISION, Body, facing, flat, polygonal
 
-__all__ = ["Flight", "flights", "landings"]
+__all__ = ["Flight", "Run", "flights", "landings"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -20,7 +21,18 @@ FloatArray = npt.NDArray[np.float64]
 STRAIGHT = 0.2
 
 
-@dataclass(frozen=True)
+class Run(NamedTuple):
+    """The shape of a flight: its plan, its first and last edge, and their heights, m."""
+
+    plan: Polygon
+    lower_edge: LineString
+    upper_edge: LineString
+    lower: float
+    upper: float
+    riser: float
+
+
+@dataclass(frozen=True, eq=False)
 class Flight:
     """A run of steps, or a moving one, between two edges."""
 
@@ -29,18 +41,18 @@ class Flight:
     stair: str  # GlobalId of the whole stair
     stair_name: str
     kind: str
-    plan: Polygon
-    lower_edge: LineString
-    upper_edge: LineString
-    lower: float
-    upper: float
-    riser: float
+    run: Run
     low: float  # lowest point of the body
 
     @property
+    def plan(self) -> Polygon:
+        """What it takes up in plan."""
+        return self.run.plan
+
+    @property
     def width(self) -> float:
-        """Width of the narrower edge, m."""
-        return float(min(self.lower_edge.length, self.upper_edge.length))
+        """Length of the shorter edge, m."""
+        return float(min(self.run.lower_edge.length, self.run.upper_edge.length))
 
 
 def flights(bodies: dict[int, Body]) -> list[Flight]:
@@ -66,7 +78,7 @@ def landings(bodies: dict[int, Body]) -> list[Body]:
 
 
 def _kind(product: Any) -> str | None:
-    """Say what sort of flight a product is; stairs and ramps made of flights are none themselves."""
+    """Say what sort of flight a product is, if any; a whole stair with a body counts as one."""
     for kind, word in (("IfcStair", "stair"), ("IfcRamp", "ramp")):
         if product.is_a(f"{kind}Flight") or product.is_a(kind):
             return word
@@ -89,20 +101,14 @@ def _flight(body: Body, kind: str) -> Flight | None:
     if len(up) == 0:
         return None
     treads = _treads(up)
-    if len(treads) >= 3:
-        edges = _by_treads(treads)
-    else:
-        edges = _by_slope(up)
-    if edges is None:
+    run = _by_treads(treads) if len(treads) >= 3 else _by_slope(up)
+    if run is None:
         return None
-    plan, lower_edge, upper_edge, lower, upper, riser = edges
     whole = _whole(body.product)
     if not whole.is_a("IfcStair") and not whole.is_a("IfcRamp"):
         whole = body.product
-    return Flight(
-        *(body.product.GlobalId, body.product.Name or "", whole.GlobalId),
-        *(whole.Name or "", kind, plan, lower_edge, upper_edge, lower, upper, riser, body.low),
-    )
+    name, stair_name = body.product.Name or "", whole.Name or ""
+    return Flight(body.product.GlobalId, name, whole.GlobalId, stair_name, kind, run, body.low)
 
 
 def _treads(up: FloatArray) -> list[tuple[float, Polygon]]:
@@ -123,39 +129,31 @@ def _treads(up: FloatArray) -> list[tuple[float, Polygon]]:
     return found
 
 
-Edges = tuple[Polygon, LineString, LineString, float, float, float]
-
-
-def _by_treads(treads: list[tuple[float, Polygon]]) -> Edges | None:
+def _by_treads(treads: list[tuple[float, Polygon]]) -> Run:
+    """Take treads as a straight run, or as a winding one if they leave the straight line."""
     heights = np.array([z for z, _ in treads])
     middles = np.array([p.centroid.coords[0] for _, p in treads])
+    plans = [p for _, p in treads]
     riser = float(np.median(np.diff(heights)))
     way = middles[-1] - middles[0]
     length = float(np.hypot(*way))
-    # a spiral may end above its start; a straight run of steps goes on
-    off = np.inf
+    off = np.inf  # a spiral may end above its start
     if length > 0.1:
-        off = float(np.abs(np.cross(np.append(way / length, 0.0)[None], _lift(middles))).max())
-    lower, upper = float(heights[0]) - riser, float(heights[-1])
-    # the topmost tread may be missing, being the floor above; levels are matched within a riser
+        normal = np.array([-way[1], way[0]]) / length
+        off = float(np.abs((middles - middles[0]) @ normal).max())
     if off < STRAIGHT:
-        plans = shapely.union_all([p for _, p in treads], grid_size=PRECISION)
-        plan, first, last = _rectangle(plans, way)
+        plan, first, last = _rectangle(shapely.union_all(plans, grid_size=PRECISION), way)
     else:
-        plans = shapely.union_all(
-            shapely.buffer([p for _, p in treads], 0.02, join_style="mitre"), grid_size=PRECISION
-        )
-        plan = max(polygonal(plans).geoms, key=lambda p: p.area)
-        first = _rectangle(treads[0][1], middles[1] - middles[0])[1]
-        last = _rectangle(treads[-1][1], middles[-1] - middles[-2])[2]
-    return plan, first, last, lower, upper, riser
+        grown = shapely.buffer(plans, 0.02, join_style="mitre")  # across the nosings
+        whole = polygonal(shapely.union_all(grown, grid_size=PRECISION))
+        plan = max(whole.geoms, key=lambda p: p.area)
+        first = _rectangle(plans[0], middles[1] - middles[0])[1]
+        last = _rectangle(plans[-1], middles[-1] - middles[-2])[2]
+    # the lowest tread is a riser above the floor; the highest is the floor above or a riser below
+    return Run(plan, first, last, float(heights[0]) - riser, float(heights[-1]), riser)
 
 
-def _lift(middles: FloatArray) -> FloatArray:
-    return np.column_stack([middles - middles[0], np.zeros(len(middles))])
-
-
-def _by_slope(up: FloatArray) -> Edges | None:
+def _by_slope(up: FloatArray) -> Run | None:
     """Take a sloping surface as one flight along its steepest line."""
     points = up.reshape(-1, 3)
     middle = points.mean(axis=0)
@@ -163,21 +161,16 @@ def _by_slope(up: FloatArray) -> Edges | None:
     slope, *_ = np.linalg.lstsq(away[:, :2], away[:, 2], rcond=None)
     if np.hypot(*slope) < 0.02:
         return None
-    plan, first, last = _rectangle(flat(up), slope)
     low, high = float(points[:, 2].min()), float(points[:, 2].max())
-    return plan, first, last, low, high, 0.2
+    return Run(*_rectangle(flat(up), slope), low, high, 0.0)
 
 
-def _rectangle(
-    shape: shapely.geometry.base.BaseGeometry, way: FloatArray
-) -> tuple[Polygon, LineString, LineString]:
+def _rectangle(shape: BaseGeometry, way: FloatArray) -> tuple[Polygon, LineString, LineString]:
     """Return the oriented rectangle around a shape, and its first and last edge along `way`."""
-    box = shapely.oriented_envelope(shape)
-    corners = np.array(box.exterior.coords)[:4]
+    box = shapely.set_precision(shapely.oriented_envelope(shape), PRECISION)
+    corners = shapely.get_coordinates(box)[:4]
     sides = np.roll(corners, -1, axis=0) - corners
-    along = (sides / np.linalg.norm(sides, axis=1)[:, None]) @ (way / np.hypot(*way))
+    along = (sides @ way) / np.linalg.norm(sides, axis=1)
     k = int(along.argmax())  # the side that leads up; the next is the upper edge
     a, b, c, d = (corners[(k + i) % 4] for i in range(4))
-    snapped = shapely.set_precision(Polygon([a, b, c, d]), PRECISION)
-    lower, upper = (shapely.set_precision(LineString(ends), PRECISION) for ends in ([d, a], [b, c]))
-    return snapped, lower, upper
+    return Polygon([a, b, c, d]), LineString([d, a]), LineString([b, c])
