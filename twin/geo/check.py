@@ -1,8 +1,8 @@
 """Look a city over for what may make results wrong.
 
-=========  ========================================================================================
+=========  ====================================================================================
 severity   codes
-=========  ========================================================================================
+=========  ====================================================================================
 error      geometry-invalid, id-not-unique, height-invalid, layer-apart, crest-missing,
            sill-above-crest
 warning    geometry-repaired, geometry-dropped, id-duplicate, attribute-unreadable, height-absurd,
@@ -11,7 +11,7 @@ warning    geometry-repaired, geometry-dropped, id-duplicate, attribute-unreadab
            terrain-missing, terrain-spike, crest-below-ground, sill-missing, gate-alone,
            floor-above-ground, bed-above-ground, crs-area
 info       height-default, terrain-gap, layer-empty
-=========  ========================================================================================
+=========  ====================================================================================
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ STOREY_RANGE = (2.0, 7.0)
 #: A cell that stands out from all eight neighbours by more is a fault of the raster, m.
 SPIKE = 10.0
 
-#: Distance from the nearest wall from which a gate closes nothing, m.
+#: Distance from the nearest other defence from which a gate closes nothing, m.
 GATE_REACH = 2.0
 
 Tables = Iterator[gpd.GeoDataFrame]
@@ -223,7 +223,7 @@ def _defences(city: City) -> Tables:
     if missing.any():
         message = "crest_m is not known, so the defence holds nothing back."
         yield findings("defences", "crest-missing", "error", message, objects=frame[missing])
-    gates, walls = frame[frame["kind"] == "gate"], frame[frame["kind"] == "wall"]
+    gates = frame[frame["kind"] == "gate"]
     no_sill = gates[gates["sill_m"].isna()]
     if len(no_sill):
         message = "sill_m is not known; the open gate lies at the terrain."
@@ -232,11 +232,13 @@ def _defences(city: City) -> Tables:
     if len(high):
         message = "sill_m is not below crest_m, so the gate opens nothing."
         yield findings("defences", "sill-above-crest", "error", message, objects=high)
-    if len(gates) and len(walls):
-        alone = gates[gates.distance(walls.geometry.union_all()) > GATE_REACH]
-        if len(alone):
-            message = f"The gate stands over {GATE_REACH:g} m away from any wall."
-            yield findings("defences", "gate-alone", "warning", message, objects=alone)
+    shapes = frame.geometry.to_numpy()
+    a, b = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=GATE_REACH)
+    joined = np.isin(np.arange(len(frame)), a[a != b])
+    alone = frame[(frame["kind"] == "gate") & ~joined]
+    if len(alone):
+        message = f"The gate stands over {GATE_REACH:g} m away from any other defence."
+        yield findings("defences", "gate-alone", "warning", message, objects=alone)
     if city.terrain is not None:
         buried = _buried(city.terrain, frame)
         if buried.any():

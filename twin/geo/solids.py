@@ -1,8 +1,9 @@
 """Blocks: footprints extruded to closed, outward-oriented shells, all at once.
 
 Caps are constrained Delaunay triangles of the footprint, walls two triangles for each of its
-edges; every vertex is shared, so a block is a closed two-manifold by construction. Whether the
-triangles really tile their polygon is counted, and the few that do not are listed in `failed`.
+edges; every vertex is shared, so a block is a closed two-manifold by construction. Where rings
+touch in a point, the point becomes one vertex for each side of it. Whether the triangles really
+tile their polygon is counted, and the few that do not are listed in `failed`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["GROUND", "ROOF", "WALL", "Solids", "extrude"]
 
 GROUND, WALL, ROOF = 0, 1, 2
-
-# how far polygons are shrunk whose rings touch at a point, which no two-manifold can have, m
-_APART = 1e-3
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,21 @@ def extrude(
     base: npt.ArrayLike,
     height: npt.ArrayLike,
 ) -> Solids:
-    """Extrude footprints from `base` by `height`, both in m, one value for each.
+    """Extrude footprints from `base` by `height`, in m, one value for each or one for all.
 
-    Holes and several parts are kept. A part whose rings touch at a point is shrunk by a
-    millimetre, since no closed two-manifold has such an edge.
+    Holes and several parts are kept. Positions of footprints that are invalid or without area are
+    listed in `failed`.
     """
-    bottom = np.asarray(base, float)
+    shapes = np.asarray(footprints, dtype=object)
+    bottom = np.broadcast_to(np.asarray(base, float), shapes.shape)
     top = bottom + np.asarray(height, float)
-    parts, owner = shapely.get_parts(np.asarray(footprints, dtype=object), return_index=True)
-    parts, owner = _without_touching_rings(parts, owner)
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    sound = shapely.is_valid(parts) & (shapely.area(parts) > 0)
+    failed = set(owner[~sound].tolist())
+    parts, owner = parts[sound], owner[sound]
+    holed = shapely.get_num_interior_rings(parts) > 0
+    # an overlay puts a vertex where a hole touches an edge
+    parts[holed] = shapely.intersection(parts[holed], shapely.envelope(parts[holed]))
     parts = shapely.orient_polygons(parts)  # shells counter-clockwise, holes clockwise
     rings, ring_part = shapely.get_rings(parts, return_index=True)
     xy, vertex_ring = shapely.get_coordinates(rings, return_index=True)
@@ -87,10 +91,13 @@ def extrude(
     following[first + count - 1] = first
     vertex_part = ring_part[vertex_ring]
 
-    caps, cap_part = _caps(parts, xy, vertex_part)
+    caps, cap_part, touching = _caps(parts, xy, vertex_part)
+    _part_at_touching_points(xy, following, caps, cap_part, vertex_part, touching)
     # a polygon of n vertices and h holes has n + 2 h - 2 triangles that fill its area
     vertices_of = np.bincount(vertex_part, minlength=len(parts))
     expected = vertices_of + 2 * shapely.get_num_interior_rings(parts) - 2
+    for group in touching:  # each joins two rings into one
+        expected[vertex_part[group[0]]] -= 2 * (len(group) - 1)
     corner = xy[caps]
     a, b = (corner[:, 1] - corner[:, 0]).T, (corner[:, 2] - corner[:, 0]).T
     doubled = a[0] * b[1] - a[1] * b[0]  # twice the area, positive counter-clockwise
@@ -131,52 +138,81 @@ def extrude(
         face_owner=face_owner[order].astype(np.int32),
         face_kind=kind[order],
         origin=origin,
-        failed=tuple(int(k) for k in np.unique(owner[~whole])),
-    )
-
-
-def _without_touching_rings(
-    parts: npt.NDArray[Any], owner: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """Shrink the parts in which a point occurs twice, so that their rings come apart."""
-    xy, part = shapely.get_coordinates(shapely.boundary(parts), return_index=True)
-    holed = shapely.get_num_interior_rings(parts) > 0
-    suspect = holed[part]
-    xy, part = xy[suspect], part[suspect]
-    closed = shapely.get_num_interior_rings(parts) + 1  # each ring repeats its first point
-    order = np.lexsort((xy[:, 1], xy[:, 0], part))
-    xy, part = xy[order], part[order]
-    same = (np.diff(part) == 0) & (np.diff(xy, axis=0) == 0).all(axis=1)
-    repeats = np.bincount(part[1:][same], minlength=len(parts))
-    touching = holed & (repeats > closed)
-    if not touching.any():
-        return parts, owner
-    shrunk = shapely.buffer(parts[touching], -_APART, join_style="mitre")
-    pieces, place = shapely.get_parts(shrunk, return_index=True)
-    return (
-        np.concatenate([parts[~touching], pieces]),
-        np.concatenate([owner[~touching], owner[touching][place]]),
+        failed=tuple(sorted(failed.union(owner[~whole].tolist()))),
     )
 
 
 def _caps(
     parts: npt.NDArray[Any], xy: npt.NDArray[np.float64], vertex_part: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Triangulate polygons; return vertex numbers ``[triangle, 3]`` and the part of each."""
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[npt.NDArray[np.int64]]]:
+    """Triangulate polygons.
+
+    Returns
+    -------
+    caps
+        Vertex numbers ``[triangle, 3]``.
+    part
+        Part of each triangle.
+    touching
+        Groups of vertices of one part that lie in the same point.
+    """
     triangles, part = shapely.get_parts(
         shapely.constrained_delaunay_triangles(parts), return_index=True
     )
     corners = shapely.get_coordinates(triangles).reshape(-1, 4, 2)[:, :3].reshape(-1, 2)
     corner_part = np.repeat(part, 3)
-    # corners are exact copies of vertices: sort both together by part and place, and each corner
-    # finds its vertex at the head of its group
+    # corners are exact copies of vertices: sorted together by part and place, each corner finds
+    # its vertex at the head of its group
     places = np.concatenate([xy, corners])
     parts_of = np.concatenate([vertex_part, corner_part])
     order = np.lexsort((places[:, 1], places[:, 0], parts_of))
     ordered, ordered_part = places[order], parts_of[order]
     fresh = np.ones(len(order), bool)
     fresh[1:] = (np.diff(ordered_part) != 0) | (np.diff(ordered, axis=0) != 0).any(axis=1)
-    head = order[np.flatnonzero(fresh)[np.cumsum(fresh) - 1]]
+    group = np.cumsum(fresh) - 1
     vertex = np.empty(len(order), np.int64)
-    vertex[order] = head
-    return vertex[len(xy) :].reshape(-1, 3), part
+    vertex[order] = order[np.flatnonzero(fresh)[group]]
+    own = order < len(xy)
+    members = np.bincount(group[own], minlength=1)
+    several = np.flatnonzero(members > 1)
+    slices = zip(
+        *(np.searchsorted(group, several, side) for side in ("left", "right")), strict=True
+    )
+    touching = [order[i:k][own[i:k]] for i, k in slices]
+    return vertex[len(xy) :].reshape(-1, 3), part, touching
+
+
+def _part_at_touching_points(
+    xy: npt.NDArray[np.float64],
+    following: npt.NDArray[np.int64],
+    caps: npt.NDArray[np.int64],
+    cap_part: npt.NDArray[np.int64],
+    vertex_part: npt.NDArray[np.int64],
+    touching: list[npt.NDArray[np.int64]],
+) -> None:
+    """Give each wedge of the inside around a point where rings touch a vertex of its own.
+
+    The inside lies left of every edge, so a wedge reaches from an outgoing edge counter-clockwise
+    to the next incoming one. The vertex that the outgoing edge starts from is its vertex: the
+    incoming edge is led to it (in `following`), and so are the triangles within (in `caps`).
+    """
+    before = np.empty_like(following)
+    before[following] = np.arange(len(following))
+    after = following.copy()
+    for group in touching:
+        point = xy[group[0]]
+        start = _angle(xy[after[group]] - point)
+        incoming = before[group]
+        for k, angle in zip(incoming, _angle(xy[incoming] - point), strict=True):
+            following[k] = group[np.argmin((angle - start) % (2 * np.pi))]
+        first, last = np.searchsorted(cap_part, vertex_part[group[0]] + np.array([0, 1]))
+        near = caps[first:last]  # a view: the triangles of the part
+        triangle, corner = np.nonzero(np.isin(near, group))
+        middle = xy[near[triangle]].mean(axis=1)
+        turn = (_angle(middle - point)[:, np.newaxis] - start) % (2 * np.pi)
+        near[triangle, corner] = group[np.argmin(turn, axis=1)]
+
+
+def _angle(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    angles: npt.NDArray[np.float64] = np.arctan2(vectors[:, 1], vectors[:, 0])
+    return angles

@@ -362,22 +362,21 @@ def _warp(
     elevation: npt.NDArray[np.float32], transform: Any, source: CRS, target: str
 ) -> tuple[npt.NDArray[np.float32], Any]:
     """Resample onto square cells, north up, in `target`; about as fine as the source."""
-    from rasterio.transform import array_bounds
-    from rasterio.warp import Resampling, calculate_default_transform, reproject
+    from pyproj import Transformer
+    from rasterio.warp import Resampling, reproject
 
     rows, cols = elevation.shape
     horizontal = source.sub_crs_list[0] if source.is_compound else source
     wkt = horizontal.to_wkt()
-    if same_crs(source, target):
-        # only turned or oblong: the finer edge of a cell, over the whole extent
-        size = min(math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e))
-        box = _extent(transform, rows, cols)
-    else:
-        fitted, width, height = calculate_default_transform(
-            wkt, target, cols, rows, *_extent(transform, rows, cols)
-        )
-        size = fitted.a
-        box = array_bounds(height, width, fitted)
+    # the shorter edge of the cell in the middle, in metres
+    place = Transformer.from_crs(horizontal, target, always_xy=True)
+    col, row = cols / 2 + np.array([0, 1, 0]), rows / 2 + np.array([0, 0, 1])
+    x, y = place.transform(
+        transform.a * col + transform.b * row + transform.c,
+        transform.d * col + transform.e * row + transform.f,
+    )
+    size = float(np.hypot(x[1:] - x[0], y[1:] - y[0]).min())
+    box = transform_bounds(_extent(transform, rows, cols), horizontal, target)
     grid = Grid.from_bounds(target, box, size)
     out = np.full(grid.shape, np.nan, dtype=np.float32)
     reproject(
