@@ -7,10 +7,12 @@ broker is named by its URL instead and needs none of this.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -221,8 +223,12 @@ class EmbeddedBroker:
             try:
                 process.wait(10.0)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
+                process.kill()
                 process.wait()
+            if process.returncode == -signal.SIGKILL:
+                # the guard could not end the broker, which shares its process group
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
         if self._kept is None and self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None

@@ -7,6 +7,7 @@ terminate. It runs without anything of twin loaded.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ def main() -> int:
 
     def end_with_parent() -> None:
         # returns when the parent has closed its end, or has died
-        sys.stdin.buffer.read()
+        os.read(0, 1)
         child.terminate()
         try:
             child.wait(3.0)
@@ -30,4 +31,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    # not sys.exit, which would wait for the thread that is reading
+    os._exit(status if status >= 0 else 128 - status)

@@ -11,6 +11,7 @@ written and not acknowledged comes again and is recognised.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -23,11 +24,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from twin.errors import BrokerError, SensorError, did_you_mean
+from twin.sensors.address import BrokerAddress
 from twin.sensors.datastream import Datastream
-from twin.sensors.mqtt import BrokerAddress, Link, Message
-from twin.sensors.payloads import PayloadError
+from twin.sensors.mqtt import Link, Message
+from twin.sensors.payloads import PayloadError, to_us
+from twin.sensors.queries import DeadLetter, Latest, Series
 from twin.sensors.registry import Observation, Registry
-from twin.sensors.store import DeadLetter, Latest, Series, Store, to_us
+from twin.sensors.store import Store
 
 if TYPE_CHECKING:
     from twin.sensors.replay import Replay
@@ -148,30 +151,34 @@ class SensorHub:
         """
         if self._link is not None:
             return self
-        self._store = Store(self.store_path, list(self.registry.datastreams.values()))
+        store = Store(self.store_path, list(self.registry.datastreams.values()))
         try:
-            self._newest = {
-                i: to_us(o.time) for i, o in self._store.latest(self.registry.datastreams).items()
-            }
-            client_id = self._client_id or self._own_client_id(self._store)
+            latest = store.latest(self.registry.datastreams)
+            client_id = self._client_id or self._own_client_id(store)
             link = Link(
                 self.address,
                 client_id,
                 topics=self.registry.topics,
-                forget=self._outdated_topics(self._store, client_id),
+                forget=self._outdated_topics(store, client_id),
             )
-            link.start(timeout)
         except BaseException:
-            self._store.close()
-            self._store = None
+            store.close()
             raise
-        self._store.remember(f"topics of {client_id}", "\n".join(self.registry.topics))
-        self._link, self._draining, self._error = link, False, None
-        self._stats = HubStats()
+        self._newest = {name: to_us(o.time) for name, o in latest.items()}
+        self._stats, self._error, self._draining = HubStats(), None, False
+        self._store, self._link = store, link
         self._writer = threading.Thread(
-            target=self._write, args=(link, self._store), name="twin-hub", daemon=True
+            target=self._write, args=(link, store), name="twin-hub", daemon=True
         )
+        link.start()
         self._writer.start()
+        try:
+            link.wait_ready(timeout)
+            store.remember(f"topics of {client_id}", "\n".join(self.registry.topics))
+        except BaseException:
+            with contextlib.suppress(SensorError):
+                self.stop()
+            raise
         return self
 
     @staticmethod

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import random
 import selectors
 import socket
@@ -24,16 +23,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, Self
-from urllib.parse import unquote, urlsplit
+from typing import Any, NamedTuple
 
 import paho.mqtt.client as paho
 
 from twin.errors import BrokerError
+from twin.sensors.address import BrokerAddress
 
-__all__ = ["BrokerAddress", "Link", "Message"]
+__all__ = ["Link", "Message"]
 
 log = logging.getLogger(__name__)
 
@@ -49,79 +46,6 @@ _REFUSALS = {
     "Bad user name or password": "wrong user name or password",
     "Not authorized": "this user may not connect",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerAddress:
-    """Where a broker is and how to be let in; the password is never shown.
-
-    See `parse` for what stands in a URL.
-    """
-
-    host: str
-    port: int
-    tls: bool = False
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-
-    @classmethod
-    def parse(
-        cls,
-        url: str,
-        *,
-        ca: str | Path | None = None,
-        certificate: str | Path | None = None,
-        key: str | Path | None = None,
-    ) -> Self:
-        """Read ``mqtt://[user[:password]@]host[:port]``, or ``mqtts://…`` for TLS.
-
-        User name and password may also come from the environment, ``TWIN_MQTT_USERNAME`` and
-        ``TWIN_MQTT_PASSWORD``, and are better kept there than in a file.
-
-        Parameters
-        ----------
-        ca
-            Certificates of the authorities that may vouch for the broker (PEM); the system's own
-            without it.
-        certificate, key
-            Our certificate and its key (PEM), where the broker asks for one.
-        """
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise BrokerError(f"The broker's URL cannot be read: {error}.") from None
-        if parts.scheme not in ("mqtt", "mqtts") or not host or parts.path.strip("/"):
-            shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-            raise BrokerError(
-                f"{shown!r} is not the URL of a broker; write mqtt://host:1883 or mqtts://host:8883."
-            )
-        tls = parts.scheme == "mqtts"
-        if not tls and (ca or certificate or key):
-            raise BrokerError("Certificates are given but the URL says mqtt://; write mqtts://.")
-        if (certificate is None) != (key is None):
-            raise BrokerError("A client certificate and its key go together; give both.")
-        for path in (ca, certificate, key):
-            if path is not None and not Path(path).is_file():
-                raise BrokerError(f"There is no certificate or key file {path}.")
-        username = unquote(parts.username) if parts.username else None
-        password = unquote(parts.password) if parts.password else None
-        return cls(
-            host=host,
-            port=port or (8883 if tls else 1883),
-            tls=tls,
-            username=username or os.environ.get("TWIN_MQTT_USERNAME"),
-            password=password or os.environ.get("TWIN_MQTT_PASSWORD"),
-            ca=None if ca is None else Path(ca),
-            certificate=None if certificate is None else Path(certificate),
-            key=None if key is None else Path(key),
-        )
-
-    def __str__(self) -> str:
-        return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}"
 
 
 class Message(NamedTuple):
@@ -237,13 +161,7 @@ class Link:
         if self.address.username is not None:
             client.username_pw_set(self.address.username, self.address.password)
         if self.address.tls:
-            context = ssl.create_default_context(
-                cafile=None if self.address.ca is None else str(self.address.ca)
-            )
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if self.address.certificate is not None:
-                context.load_cert_chain(self.address.certificate, self.address.key)
-            client.tls_set_context(context)
+            client.tls_set_context(self.address.tls_context())
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -252,20 +170,30 @@ class Link:
 
     # --- for the caller, from any thread --------------------------------------------------------
 
-    def start(self, timeout: float) -> None:
-        """Connect and subscribe; raise `BrokerError` if that is not done within `timeout` s."""
+    def start(self) -> None:
+        """Begin to connect."""
         self._thread.start()
+
+    def wait_ready(self, timeout: float) -> None:
+        """Wait until the broker has accepted us and our subscriptions.
+
+        A broker that has kept much for us may send it first, and take the subscriptions when some
+        of it is acknowledged; so have someone at work on the messages before waiting.
+
+        Raises
+        ------
+        BrokerError
+            If it refuses, or if that is not done within `timeout` s.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._ready or self._error is not None, timeout)
-            if self._ready and self._error is None:
-                return
-            error = self._error or BrokerError(
-                f"No MQTT broker answers at {self.address} ({self._last_failure}; tried for "
-                f"{timeout:g} s). Start it, or correct host and port; broker = 'embedded' starts "
-                "one here."
-            )
-        self.stop()
-        raise error
+            self.check()
+            if not self._ready:
+                raise BrokerError(
+                    f"No MQTT broker answers at {self.address} ({self._last_failure}; tried for "
+                    f"{timeout:g} s). Start it, or correct host and port; broker = 'embedded' "
+                    "starts one here."
+                )
 
     @property
     def connected(self) -> bool:

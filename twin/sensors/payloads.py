@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from twin.errors import SensorError, did_you_mean
 
-__all__ = ["MOST_BYTES", "PayloadError", "Reading", "decode", "parse_time", "time_from_us"]
+__all__ = ["MOST_BYTES", "PayloadError", "Reading", "decode", "parse_time", "time_from_us", "to_us"]
 
 #: Longest payload that is read, bytes, and deepest nesting.
 MOST_BYTES = 65536
@@ -77,7 +77,14 @@ def parse_time(text: str) -> int:
         ) from None
     if moment.tzinfo is None:
         raise PayloadError("time", f"{text!r} lacks its offset from UTC; end it in Z or +08:00.")
-    return _bounded((moment - _EPOCH) // _MICROSECOND)
+    return _bounded(to_us(moment))
+
+
+def to_us(moment: datetime) -> int:
+    """Return a time that knows its offset from UTC in µs since 1970."""
+    if moment.tzinfo is None:
+        raise SensorError(f"{moment.isoformat()} lacks its offset from UTC; give it a tzinfo.")
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def time_from_us(time: int) -> datetime:

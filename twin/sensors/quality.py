@@ -287,12 +287,14 @@ class QualityControl:
             flags = flag_series([r[0] for r in new], [r[2] for r in new], checks)
             return {(r[0], r[1]): flag for r, flag in zip(new, flags, strict=True)}
         oldest, newest = min(r[0] for r in new), max(r[0] for r in new)
-        high = newest + checks.memory
+        high = newest
         window = self._windows.get(stream)
         if window is None or not window.covers(oldest, checks.memory):
-            # the flags of the reading before depend on what lies a memory's length before it
-            before = min((r[0] for r in neighbourhood(oldest, oldest)), default=oldest)
-            low = min(before, oldest) - checks.memory
+            # the flag of the reading before rests on what lies up to a memory's length before it;
+            # the new readings bear on what lies up to a memory's length after the next one
+            around = [r[0] for r in neighbourhood(oldest, newest)]
+            low = min([*around, oldest]) - checks.memory
+            high = min((t for t in around if t > newest), default=newest) + checks.memory
             window = _Window(neighbourhood(low, high), low, high)
         first = len(window.keys)
         for time, variant, value in sorted(new):
@@ -300,8 +302,8 @@ class QualityControl:
         first = max(first - 1, 0)
         flags = flag_series([k[0] for k in window.keys], window.values, checks, first)
         if not window.has_end:
-            # nothing changes beyond the first reading after `high`, and the last lacks a neighbour
-            del flags[bisect_left(window.keys, (high + 1, "")) + 1 - first :]
+            # nothing changes any more beyond `high`, and the last reading there lacks a neighbour
+            del flags[bisect_left(window.keys, (high + 1, "")) - first :]
         changed = {}
         for n, flag in enumerate(flags, first):
             if flag != window.flags[n]:

@@ -23,10 +23,10 @@ from types import TracebackType
 from typing import IO, Literal, Self
 
 from twin.errors import InputError, SensorError, did_you_mean
+from twin.sensors.address import BrokerAddress
 from twin.sensors.datastream import Datastream, by_id
-from twin.sensors.mqtt import BrokerAddress, Link
-from twin.sensors.payloads import PayloadError, parse_time, time_from_us
-from twin.sensors.store import to_us
+from twin.sensors.mqtt import Link
+from twin.sensors.payloads import PayloadError, parse_time, time_from_us, to_us
 
 __all__ = ["Record", "Replay", "read_record"]
 
@@ -262,7 +262,12 @@ class Replay:
     def start(self, timeout: float = 10.0) -> Self:
         """Connect, and begin to send; raise `BrokerError` if no broker answers."""
         if not self._thread.is_alive():
-            self._link.start(timeout)
+            self._link.start()
+            try:
+                self._link.wait_ready(timeout)
+            except BaseException:
+                self._link.stop()
+                raise
             self._thread.start()
         return self
 
