@@ -164,6 +164,13 @@ class TownRun:
     def series(self) -> pd.DataFrame:
         return pd.DataFrame()
 
+    def impacts(self) -> gpd.GeoDataFrame:
+        return gpd.GeoDataFrame(
+            {"id": ["b0"], "layer": ["buildings"], "simulation": ["flood"],
+             "max_depth_m": [0.83], "arrival_s": [1800.0]},
+            geometry=[shapely.Point(0, 0)],
+        )  # fmt: skip
+
     def agents(self) -> pd.DataFrame:
         rows = []
         for t in TIMES:

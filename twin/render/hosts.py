@@ -74,7 +74,6 @@ class Offscreen:
         from vtkmodules.util.numpy_support import vtk_to_numpy
         from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 
-        self.picture.before_render()
         self.window.Render()
         width, height = self.window.GetSize()
         buffer = vtkUnsignedCharArray()

@@ -1,12 +1,13 @@
 """The layers of a stage as VTK actors.
 
 Each class shows one kind of shape: `actors` go into a renderer, `feed(index)` brings a position of
-the clock in, `adapt(detail)` fits sizes to the camera. Data lie in memory shared with NumPy. What
+the clock in, `adapt(sight)` fits sizes to the camera. Data lie in memory shared with NumPy. What
 shows data (water, people) is unlit, so that its pixels have exactly the colours of the legend.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from twin.render.polydata import (
 from twin.render.shapes import hillshade, skirt
 from twin.render.stage import Layer, People, Pins, Relief, Sheet, Solids
 
-__all__ = ["Drawn", "draw_layer"]
+__all__ = ["Drawn", "Sight", "draw_layer"]
 
 #: How much the simplified ground may differ from the relief, m. It is drawn lower by as much, so
 #: that it never pierces what lies on it.
@@ -50,6 +51,25 @@ SHEET_LIFT = 0.12
 
 _GROUND = np.array([238, 236, 230], np.float32)
 _SOIL = (205, 200, 190)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How the camera sees the point it looks at.
+
+    Parameters
+    ----------
+    metres_per_pixel
+        Length of a pixel, m.
+    toward_eye
+        Unit vector to the camera.
+    scale
+        Size of text and points relative to the design.
+    """
+
+    metres_per_pixel: float
+    toward_eye: npt.NDArray[np.float64]
+    scale: float
 
 
 class Drawn:
@@ -74,8 +94,8 @@ class Drawn:
     def feed(self, index: int) -> None:
         """Bring in what is true at a position of the clock."""
 
-    def adapt(self, pixels_per_metre: float, scale: float) -> None:
-        """Fit sizes to how large a metre appears at the point looked at."""
+    def adapt(self, sight: Sight) -> None:
+        """Fit sizes to the camera."""
 
 
 class DrawnRelief(Drawn):
@@ -177,6 +197,11 @@ class DrawnSolids(Drawn):
         self.actors = [body]
         if solids.edges:
             self.actors.append(_outline(self.data))
+
+    def adapt(self, sight: Sight) -> None:
+        for outline in self.actors[1:]:
+            # just in front of the faces that meet in an edge
+            outline.SetPosition(*(1.5 * sight.metres_per_pixel * sight.toward_eye))
 
     def highlight(self, owner: int | None) -> None:
         """Colour one object so that it stands out, or none."""
@@ -307,9 +332,9 @@ class DrawnPeople(Drawn):
         self._dots.SetVisibility(visible and not self._near)
         self._figures.SetVisibility(visible and self._near)
 
-    def adapt(self, pixels_per_metre: float, scale: float) -> None:
-        self._near = 1.7 * pixels_per_metre > self.NEAR * scale
-        self._dots.GetProperty().SetPointSize(3.6 * scale)
+    def adapt(self, sight: Sight) -> None:
+        self._near = 1.7 / sight.metres_per_pixel > self.NEAR * sight.scale
+        self._dots.GetProperty().SetPointSize(3.4 * sight.scale)
         # the dot sits at half a person's height; it must not sink into the ground from afar
         self._dots.SetPosition(0.0, 0.0, 0.9)
         self.show(self._visible)
@@ -360,9 +385,9 @@ class DrawnPins(Drawn):
         self._tops.GetProperty().SetRenderPointsAsSpheres(True)
         self.actors = [self._poles, self._tops]
 
-    def adapt(self, pixels_per_metre: float, scale: float) -> None:
-        self._poles.GetProperty().SetLineWidth(1.6 * scale)
-        self._tops.GetProperty().SetPointSize(9 * scale)
+    def adapt(self, sight: Sight) -> None:
+        self._poles.GetProperty().SetLineWidth(1.6 * sight.scale)
+        self._tops.GetProperty().SetPointSize(9 * sight.scale)
 
 
 def draw_layer(layer: Layer, extent: float) -> Drawn:

@@ -351,4 +351,4 @@ def run_map(
     clock = stage.clock
     span = "" if clock is None else f"{clock.local(0)} to {clock.local(len(clock) - 1)}"
     subtitle = "   ".join(part for part in (stage.title, span) if part)
-    return Map(stage, size).draw(data, classes, title=heading, subtitle=subtitle, still=still)
+    return Map(stage, size).draw(data, classes, title=heading, subtitle=subtitle)

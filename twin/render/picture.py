@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (the OpenGL classes behind those below)
+from vtkmodules.vtkCommonCore import vtkCommand
 from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer
 
 from twin.render import panels
-from twin.render.layers import Drawn, DrawnPins, DrawnRelief, DrawnSolids, draw_layer
+from twin.render.layers import Drawn, DrawnPins, DrawnRelief, DrawnSolids, Sight, draw_layer
 from twin.render.palette import AGENTS, STILL_WATER
 from twin.render.polydata import Sprite
 from twin.render.stage import Camera, Gauge, People, Sheet, Solids, Stage
@@ -53,6 +54,7 @@ class Picture:
         self.renderer.SetBackground(*_SKY_LOW)
         self.renderer.SetBackground2(*_SKY_HIGH)
         self.renderer.GradientBackgroundOn()
+        self.renderer.AddObserver(vtkCommand.StartEvent, lambda *_: self._before_render())
         self._light()
         extent = max(east - west, north - south)
         self.layers: dict[str, Drawn] = {}
@@ -119,11 +121,15 @@ class Picture:
 
     def overview(self) -> Camera:
         """See everything, from the south-east and above."""
-        low, high = self.stage.heights
+        low, _ = self.stage.heights
         aspect = self.size[0] / self.size[1]
-        # a few towers should not push the whole city away
-        high = min(high, low + 0.06 * max(self.stage.bounds[2:]))
-        return Camera.overview(self.stage.bounds, low=low, high=high, aspect=aspect)
+        tops = [
+            shape.mesh.vertices[:: max(1, len(shape.mesh.vertices) // 20_000)]
+            for shape in (layer.shape for layer in self.stage.layers if layer.visible)
+            if isinstance(shape, Solids)
+        ]
+        points = np.concatenate(tops) if tops else ()
+        return Camera.overview(self.stage.bounds, low=low, high=low, points=points, aspect=aspect)
 
     def plan(self) -> Camera:
         """See everything from straight above, north up."""
@@ -148,12 +154,13 @@ class Picture:
             self._write_labels()
             self._compose()
 
-    def before_render(self) -> None:
-        """Fit clipping, sizes and labels to the camera; a host calls it before each frame."""
+    def _before_render(self) -> None:
+        """Fit clipping, sizes and labels to the camera, before each frame."""
         self.renderer.ResetCameraClippingRange()
-        pixels_per_metre = 1 / self.metres_per_pixel()
+        direction = np.array(self.renderer.GetActiveCamera().GetDirectionOfProjection())
+        sight = Sight(self.metres_per_pixel(), -direction, self.scale)
         for drawn in self.layers.values():
-            drawn.adapt(pixels_per_metre, self.scale)
+            drawn.adapt(sight)
         self._place_compass()
         self._arrange_labels()
 
@@ -233,13 +240,10 @@ class Picture:
                     rest.insert(0, (STILL_WATER, "River, dock, pond"))
             elif isinstance(shape, People):
                 rest.append((AGENTS["walking"], "People"))
-            elif isinstance(shape, Solids) and drawn.layer.key == "buildings" and shape.legend:
-                groups.append(("Buildings", shape.legend))
+            elif isinstance(shape, Solids) and drawn.layer.key == "buildings":
+                groups += [("Buildings", shape.legend)] if shape.legend else []
             elif isinstance(shape, Solids):
                 rest += shape.legend
-        if any(isinstance(d.layer.shape, Sheet) and d.visible for d in self.layers.values()):
-            # over a flood, colours of use would be a second scale to read
-            groups = [group for group in groups if group[0] != "Buildings"]
         return groups + ([("", tuple(rest))] if rest else [])
 
     def _place_compass(self) -> None:

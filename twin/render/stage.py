@@ -283,6 +283,7 @@ class Camera:
         *,
         low: float = 0.0,
         high: float = 0.0,
+        points: npt.ArrayLike = (),
         aspect: float = 16 / 9,
         azimuth: float = 152.0,
         tilt: float = 35.0,
@@ -292,6 +293,8 @@ class Camera:
 
         Parameters
         ----------
+        points
+            Further points that must be seen, [n, 3], m.
         aspect
             Width over height of the picture.
         azimuth
@@ -306,12 +309,13 @@ class Camera:
         corners = np.array(
             [(x, y, z) for x in (west, east) for y in (south, north) for z in (low, high)]
         )
+        corners = np.concatenate([corners, np.asarray(points, float).reshape(-1, 3)])
         a, t = np.deg2rad(azimuth), np.deg2rad(tilt)
         back = np.array([np.sin(a) * np.cos(t), np.cos(a) * np.cos(t), np.sin(t)])
         right = np.array([-np.cos(a), np.sin(a), 0.0])
         up = np.cross(back, right)
         opening = np.tan(np.deg2rad(cls.angle) / 2) * (1 - 2 * margin)
-        focal = corners.mean(axis=0)
+        focal = corners[:8].mean(axis=0)
 
         def fit(focal: FloatArray) -> tuple[float, FloatArray]:
             """Return the distance from which all fits, and how far the picture is off balance."""

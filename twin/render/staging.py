@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ __all__ = ["city_stage", "run_stage"]
 RELIEF_CELLS = 2048
 
 _STREETS = {"footway": (226, 217, 200), "underpass": (150, 148, 150)}
+#: Buildings where their use is not what is shown.
+_PLAIN = (232, 229, 223)
 _ROAD = (206, 205, 203)
 _WALL = (122, 116, 110)
 _GATE = (196, 108, 32)
@@ -73,7 +76,7 @@ def run_stage(run: Run, *, city: City | None = None) -> Stage:
     stage = city_stage(city, title=run.title, note=str(scene.get("notice") or ""))
     relief = stage.layer("terrain").shape
     assert isinstance(relief, Relief)
-    layers = [layer for layer in stage.layers if layer.key != "water"]
+    layers = [_with_impacts(layer, run) for layer in stage.layers if layer.key != "water"]
     place = next((i for i, x in enumerate(layers) if x.key == "buildings"), len(layers))
     for simulation in run.simulations:
         if "depth" in run.fields(simulation):
@@ -95,6 +98,25 @@ def run_stage(run: Run, *, city: City | None = None) -> Stage:
         layers=tuple(layers),
         clock=Clock(run.times, run.start),
     )
+
+
+def _with_impacts(layer: Layer, run: Run) -> Layer:
+    """Give buildings and streets what happened to them, and buildings one quiet colour."""
+    shape = layer.shape
+    if layer.key not in {"buildings", "streets"} or not isinstance(shape, Solids):
+        return layer
+    if layer.key == "buildings":
+        # beside the classes of the water, colours of use would be a second scale to read
+        colours = np.full_like(shape.colours, 0) + np.array(_PLAIN, np.uint8)
+        shape = replace(shape, colours=colours, legend=())
+    impacts = run.impacts()
+    if len(impacts):
+        rows = impacts[impacts["layer"] == layer.key].drop_duplicates("id").set_index("id")
+        rows = rows.drop(
+            columns=["layer", "geometry", "simulation", *shape.table.columns], errors="ignore"
+        )
+        shape = replace(shape, table=shape.table.join(rows.dropna(axis=1, how="all")))
+    return replace(layer, shape=shape)
 
 
 def _local(geometries: Any, origin: tuple[float, float]) -> npt.NDArray[Any]:
