@@ -87,19 +87,20 @@ def test_a_hub_that_is_killed_loses_nothing(
     store = tmp_path / "o.db"
     command = [sys.executable, "-c", INGEST, str(store), broker.url, str(register)]
     SensorHub(store, broker.url, fleet).start().stop()
-    chance = random.Random(1)
-    with Replay(record, broker.url, fleet, speed=4000) as replay:
+    chance, kills_amid = random.Random(1), 0
+    with Replay(record, broker.url, fleet, speed=2500) as replay:
         for _ in range(3):
             with subprocess.Popen(command, stdout=subprocess.PIPE) as hub:
                 assert hub.stdout is not None
                 assert hub.stdout.readline() == b"at work\n"
                 time.sleep(chance.uniform(0.0, 0.05))
                 hub.send_signal(signal.SIGKILL)
+            kills_amid += not replay.ended.is_set()
         with SensorHub(store, broker.url, fleet) as last:
             last.follow(replay)
             last.wait_until(moment(count), ["level-1"])
             replay.wait()
-            assert last.stats.stored > 0
+    assert kills_amid > 0
     assert replay.published == count
     with Store(store, read_only=True) as left:
         assert left.counts() == {"observations": count, "conflicts": 0, "dead_letters": 0}
@@ -188,7 +189,10 @@ def test_topics_that_are_no_longer_wanted_are_given_up(
     with SensorHub(tmp_path / "o.db", broker.url, fleet[:1]) as hub:
         publish(broker.url, [("city/level/2", message(0, 1)), level(0)])
         hub.wait_until(moment(0), ["level-1"])
-        assert (hub.stats.received, hub.stats.dead_letters) == (1, 0)
+        assert hub.stats.stored == 1
+        # rumqttd confirms that it has given up a topic of an old session, but does not
+        unknown = 0 if broker.kind == "mosquitto" else 1
+        assert hub.stats.dead_letters == unknown
 
 
 def test_no_broker_is_told_in_one_sentence(fleet: list[Datastream], tmp_path: Path) -> None:
