@@ -226,6 +226,11 @@ class Picture:
             note = panels.note_panel(self.stage.note, s)
             self.place("note", note, width - margin - note.shape[1], margin)
 
+    @property
+    def shows_gauges(self) -> bool:
+        """Whether gauges are shown."""
+        return any(isinstance(d, DrawnPins) and d.visible for d in self.layers.values())
+
     def legend(self) -> list[tuple[str, Any]]:
         """Return title, colours and meanings of what is shown."""
         groups: list[tuple[str, Any]] = []
@@ -288,7 +293,7 @@ class Picture:
 
     def _arrange_labels(self) -> None:
         """Show the labels that hide neither each other nor a panel, the first come first."""
-        shown = [d for d in self.layers.values() if isinstance(d, DrawnPins) and d.visible]
+        shown = self.shows_gauges
         taken = [
             (*sprite.corner, *sprite.size)
             for sprite in self.sprites.values()
@@ -296,7 +301,7 @@ class Picture:
         ]
         for _, sprite, head in self.labels:
             x, y, _ = self.project(head)[0]
-            visible = bool(shown) and np.isfinite(x)
+            visible = shown and bool(np.isfinite(x))
             if visible:
                 width, height = sprite.size
                 spot = panels.free_spot(x, y, width, height, 8 * self.scale, taken, self.size)

@@ -90,7 +90,7 @@ def actor_of(
     if colour is not None:
         surface.SetColor(*(c / 255 for c in colour))
     if lit:
-        surface.SetAmbient(0.5)
+        surface.SetAmbient(0.54)
         surface.SetDiffuse(0.58)
     else:
         surface.LightingOff()

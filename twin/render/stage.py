@@ -450,6 +450,19 @@ class Stage:
                     return _triple((vertices.min(axis=0) + vertices.max(axis=0)) / 2)
         raise RenderError(f"Nothing on the stage has the id or name {name!r}.")
 
+    def height_of_flood(self) -> int:
+        """Return the position of the clock at which most is under water, else the last."""
+        if self.clock is None:
+            return 0
+        for layer in self.of(Sheet):
+            sheet = layer.shape
+            if isinstance(sheet, Sheet):
+                tried = np.unique(np.linspace(0, len(self.clock) - 1, 16).astype(int))
+                least = sheet.palette.edges[0]
+                wet = [((sheet.depth(int(i)) >= least) & ~sheet.still).sum() for i in tried]
+                return int(tried[int(np.argmax(wet))])
+        return len(self.clock) - 1
+
     def of(self, kind: type[Any]) -> list[Layer]:
         """Return the layers of one kind of shape."""
         return [layer for layer in self.layers if isinstance(layer.shape, kind)]
