@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.resources import files as resources
 
 import numpy as np
 import pytest
@@ -192,3 +193,36 @@ def test_seven_hundred_buildings_on_a_square_kilometre_are_quick(tmp_path):
     elapsed = time.perf_counter() - start
     assert len(city.buildings) == 700
     assert elapsed < 2.0
+
+
+@pytest.fixture(scope="module")
+def station():
+    """The IFC model of the scene that ships."""
+    pytest.importorskip("ifcopenshell", reason="needs the extra bim")
+    path = resources("twin.scenes") / "lujiazui" / "data" / "station.ifc"
+    if not path.is_file():
+        pytest.skip("the scene's station.ifc has not been generated")
+    return path
+
+
+def test_a_building_from_inside(station, tmp_path):
+    name = "陆家嘴站 / 1"
+    city = City.from_files(bim=[{"path": station, "name": name}], crs=CRS)
+    assert list(city.interiors) == [name]
+    assert city.vertical_datum == "EPSG:5737"  # the model says it
+    record = city.provenance[-1]
+    assert record["layer"] == f"interiors/{name}"
+    assert record["notes"].startswith("placed by IfcMapConversion")
+    with pytest.raises(InputError, match=r"already\. Give another with name="):
+        city.add_bim(station, name=name)
+    again = City.open(city.save(tmp_path / "x.city"))
+    assert list(again.interiors) == [name]
+    np.testing.assert_allclose(again.bounds, city.bounds)
+    assert [p.name for p in (tmp_path / "x.city" / "interiors").iterdir()] == ["陆家嘴站_1"]
+
+
+def test_a_model_of_another_datum_is_refused(station):
+    with pytest.raises(CRSError, match=r"model .*station\.ifc counts its heights from EPSG:5737"):
+        City.from_files(bim=[station], crs=CRS, vertical_datum="EPSG:5736")
+    with pytest.raises(InputError, match=r"no file .*statoin\.ifc\. Did you mean 'station\.ifc'"):
+        City(CRS).add_bim(station.parent / "statoin.ifc")

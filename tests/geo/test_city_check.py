@@ -96,6 +96,13 @@ def test_faulty_cells_of_the_terrain():
     assert places == {(grid.x[10], grid.y[10]), (grid.x[50], grid.y[50])}
 
 
+def test_terrain_that_is_too_small():
+    bounds = (EAST + 100, NORTH, EAST + 300, NORTH + 200)
+    city = City.from_files(terrain=flat(), crs=CRS, bounds=bounds)
+    rows = city.check().findings.query("code == 'terrain-short'")
+    assert rows["message"].tolist() == ["The terrain covers 50.0% of the city's bounds."]
+
+
 def test_defences_that_hold_nothing():
     lines = [
         line((0, 50), (90, 50)),

@@ -95,3 +95,5 @@ def test_vertical_datums():
     assert crs.vertical_datum("Wusong") == "Wusong"
     with pytest.raises(CRSError, match="is not a vertical system"):
         crs.vertical_datum("EPSG:32651")
+    assert crs.known_datum("EPSG:5737") == "EPSG:5737"
+    assert crs.known_datum("Wusong") is None

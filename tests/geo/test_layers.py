@@ -13,6 +13,7 @@ from twin.geo import buildings, streets
 from twin.geo.city import City
 from twin.geo.layers import LAYERS, empty
 from twin.geo.normalise import flags, numbers, texts
+from twin.geo.sources import Source
 
 
 def codes(city: City) -> dict[str, list[str]]:
@@ -143,15 +144,21 @@ def test_heights_of_vertices_are_left_behind():
     assert not City.from_files(frame([solid])).buildings.has_z.any()
 
 
-def test_source_attributes_are_kept_even_where_names_clash():
-    given = frame([square(0, 0)], name=["x"], titel=["Tower"], tags=[{"a": 1}], ground_m=[4.0])
-    from twin.geo.sources import Source
+def test_source_attributes_are_kept_even_where_names_clash(tmp_path):
+    given = frame([square(0, 0)], name=["x"], titel=["Tower"], tags=["[1]"], ground_m=[4.0])
+    given.to_file(tmp_path / "b.gpkg")
+    source = Source(tmp_path / "b.gpkg", columns={"name": "titel"})
+    row = City.from_files(source).buildings.iloc[0]
+    assert (row["name"], row["name_source"], row["tags"]) == ("Tower", "x", "[1]")
+    assert np.isnan(row["ground_m"])  # the terrain's to say, not the source's
 
-    city = City(CRS)
-    city._add("buildings", given, {"name": "titel"})
-    row = city.buildings.iloc[0]
-    assert (row["name"], row["name_source"], row["tags"]) == ("Tower", "x", "{'a': 1}")
-    assert Source("f").columns == {}
+
+def test_attributes_of_mixed_kinds_become_text():
+    given = frame([square(0, 0), square(20, 0)], tags=[{"a": 1}, [2]])
+    given["entrance"] = given.centroid
+    got = City.from_files(given).buildings
+    assert got["tags"].tolist() == ["{'a': 1}", "[2]"]
+    assert got["entrance"].iloc[0].startswith("POINT (357005")
 
 
 def test_streets_get_width_and_users_from_attributes_lanes_or_kind():

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from geofiles import CRS, EAST, NORTH, flat, write_raster
 from hypothesis import given, settings
@@ -100,6 +101,27 @@ def test_a_vertical_datum_is_found(tmp_path):
     path = write_raster(tmp_path / "a.tif", RAMP, rd, crs="EPSG:7415")
     terrain = Terrain.from_file(path)
     assert (terrain.grid.crs, terrain.vertical_datum) == ("EPSG:28992", "EPSG:5709")
+
+
+@pytest.mark.parametrize(("unit", "metre"), [("ft", 0.3048), ("US survey foot", 1200 / 3937)])
+def test_feet_become_metres(tmp_path, unit, metre):
+    path = write_raster(tmp_path / "a.tif", np.full((4, 5), 100.0, np.float32))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.set_band_unit(1, unit)
+    np.testing.assert_allclose(Terrain.from_file(path).elevation, 100 * metre, rtol=1e-6)
+
+
+def test_feet_of_the_vertical_system_become_metres(tmp_path):
+    # NAVD88 height in feet
+    path = write_raster(
+        tmp_path / "a.tif",
+        np.full((4, 5), 100.0, np.float32),
+        Affine(2.0, 0.0, 580_000.0, 0.0, -2.0, 4_510_000.0),
+        crs="EPSG:32618+6360",
+    )
+    terrain = Terrain.from_file(path)
+    assert terrain.grid.crs == "EPSG:32618"
+    np.testing.assert_allclose(terrain.elevation, 30.48, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.9, 0.02])

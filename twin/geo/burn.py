@@ -95,9 +95,13 @@ def owners(grid: Grid, polygons: Sequence[Any]) -> npt.NDArray[np.int32]:
     """
     from rasterio.features import rasterize
 
-    pairs = [(shape, k) for k, shape in enumerate(polygons, start=1)]
-    if not pairs:
+    shapes = np.asarray(polygons, dtype=object)
+    west, south, east, north = grid.bounds
+    box = shapely.bounds(shapes).reshape(-1, 4)
+    near = (box[:, 0] < east) & (box[:, 2] > west) & (box[:, 1] < north) & (box[:, 3] > south)
+    if not near.any():
         return np.zeros(grid.shape, dtype=np.int32)
+    pairs = [(shapes[k], k + 1) for k in np.flatnonzero(near)]
     cells: npt.NDArray[np.int32] = rasterize(
         pairs, out_shape=grid.shape, transform=grid.transform, fill=0, dtype="int32"
     )

@@ -8,8 +8,8 @@ error      geometry-invalid, id-not-unique, height-invalid, layer-apart, crest-m
 warning    geometry-repaired, geometry-dropped, id-duplicate, attribute-unreadable, height-absurd,
            width-absurd, layer-outside (noted while building); height-against-storeys,
            building-overlap, building-duplicate, building-in-water, building-off-terrain,
-           terrain-missing, terrain-spike, crest-below-ground, sill-missing, gate-alone,
-           floor-above-ground, bed-above-ground, crs-area
+           terrain-missing, terrain-short, terrain-spike, crest-below-ground, sill-missing,
+           gate-alone, floor-above-ground, bed-above-ground, crs-area
 info       height-default, terrain-gap, layer-empty
 =========  ====================================================================================
 """
@@ -188,6 +188,11 @@ def _ground(city: City) -> Tables:
             for out in outside
         ]
         yield findings("buildings", "building-off-terrain", "warning", words, objects=bare)
+    domain, reach = shapely.box(*city.bounds), shapely.box(*terrain.bounds)
+    covered = domain.intersection(reach).area / domain.area
+    if covered < 0.999:
+        message = f"The terrain covers {covered:.1%} of the city's bounds."
+        yield findings("terrain", "terrain-short", "warning", message, geometry=reach, crs=city.crs)
     gap = float(np.isnan(terrain.elevation).mean())
     if gap > 0:
         message = f"{gap:.1%} of the terrain's cells have no data; they lie outside the domain."

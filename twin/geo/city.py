@@ -22,6 +22,7 @@ from twin.geo.crs import (
     check_bounds,
     choose_crs,
     city_crs,
+    known_datum,
     parse_crs,
     same_crs,
     vertical_datum,
@@ -170,15 +171,7 @@ class City:
                 f"The terrain is in {terrain.grid.crs}, the city in {self.crs}. "
                 "Read it with Terrain.from_file(path, crs=city.crs)."
             )
-        datum = _datum(terrain.vertical_datum)
-        if self.vertical_datum is None:
-            self.vertical_datum = datum
-        elif datum not in (None, self.vertical_datum):
-            raise CRSError(
-                f"The terrain counts its heights from {datum}, the city from "
-                f"{self.vertical_datum}. Convert the raster (gdalwarp -s_srs … -t_srs … with both "
-                "vertical systems), or give the city the terrain's datum."
-            )
+        self._agree_on_datum(_datum(terrain.vertical_datum), "terrain")
         grid = replace(terrain.grid, crs=self.crs)
         terrain = Terrain(terrain.elevation, grid, self.vertical_datum)
         rows, cols = terrain.grid.shape
@@ -233,16 +226,28 @@ class City:
         from twin.geo.sources import existing_file
 
         file = existing_file(Path(path), what="bim")
+        if name is not None:
+            self._name_is_free(name, file)  # before the model is read, which takes its time
         interior = read_interior(file, self.crs, georeference=georeference)
         key = name or interior.name
-        if key in self.interiors:
-            raise InputError(
-                f"bim: {file}: there is an interior {key!r} already. Give another with name=."
-            )
-        self.interiors[key] = interior
+        self._name_is_free(key, file)
+        placed = interior.georeference
+        notes = [f"placed by {placed['method']}", *interior.notes]
+        named = placed.get("vertical_datum")
+        datum = None if named is None else known_datum(named)
+        if named is not None and datum is None:
+            notes.append(f"its vertical datum {named!r} has no code and is taken for the city's")
+        self._agree_on_datum(datum, f"model {file}")
         record = provenance(Source(file), f"interiors/{key}", self.crs)
-        record |= {"features": len(interior.spaces), "notes": f"placed by {interior.georeference}"}
+        record |= {"features": len(interior.spaces), "notes": "; ".join(notes)}
         self.provenance.append(record)
+        self.interiors[key] = interior
+
+    def _name_is_free(self, name: str, file: Path) -> None:
+        if name in self.interiors:
+            raise InputError(
+                f"bim: {file}: there is an interior {name!r} already. Give another with name=."
+            )
 
     def _add(
         self, name: str, source: Source | gpd.GeoDataFrame, columns: Mapping[str, str] | None = None
@@ -286,6 +291,18 @@ class City:
         self.provenance.append(record)
         if name == "buildings":
             self._stand_on_ground()
+
+    def _agree_on_datum(self, datum: str | None, what: str) -> None:
+        """Take the vertical datum of the first that has one; refuse another."""
+        if self.vertical_datum is None:
+            self.vertical_datum = datum
+        elif datum not in (None, self.vertical_datum):
+            raise CRSError(
+                f"The {what} counts its heights from {datum}, the city from "
+                f"{self.vertical_datum}, and they are never taken for each other unchanged. "
+                "Convert its heights (rasters: gdalwarp -s_srs … -t_srs … with both vertical "
+                "systems), or give the city that datum."
+            )
 
     def _stand_on_ground(self) -> None:
         terrain, frame = self.terrain, self.buildings

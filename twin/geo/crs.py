@@ -20,11 +20,13 @@ __all__ = [
     "choose_crs",
     "city_crs",
     "crs_name",
+    "known_datum",
     "outside_area_of_use",
     "parse_crs",
     "same_crs",
     "transform_bounds",
     "utm_crs",
+    "vertical_datum",
     "vertical_name",
 ]
 
@@ -100,6 +102,14 @@ def vertical_datum(value: str) -> str:
             "'EPSG:5737' (Yellow Sea 1985) or 'EPSG:5701' (Newlyn), or a plain name."
         )
     return found
+
+
+def known_datum(name: str) -> str | None:
+    """Return the code of a vertical datum, None for a name that PROJ does not know."""
+    try:
+        return vertical_name(parse_crs(name))
+    except CRSError:
+        return None
 
 
 def same_crs(a: Any, b: Any) -> bool:
@@ -236,7 +246,8 @@ def check_bounds(bounds: Bounds, crs: Any, *, what: str) -> None:
     name = crs_name(parsed)
     shown = ", ".join(f"{b:.10g}" for b in bounds)
     cure = (
-        "Say which system the coordinates are really in: Source(path, crs='EPSG:…') from Python, "
+        "Say which system the coordinates are really in: Source(path, crs='EPSG:…') in Python, crs "
+        "beside file in a scene, "
         "or write it into the file (ogr2ogr -a_srs EPSG:… for vectors, gdal_edit.py -a_srs EPSG:… "
         "for rasters)."
     )

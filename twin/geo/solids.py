@@ -23,7 +23,7 @@ __all__ = ["GROUND", "ROOF", "WALL", "Solids", "extrude"]
 GROUND, WALL, ROOF = 0, 1, 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solids:
     """Triangles of many blocks in one set of arrays.
 
@@ -156,10 +156,11 @@ def _caps(
     touching
         Groups of vertices of one part that lie in the same point.
     """
-    triangles, part = shapely.get_parts(
+    # each triangle is a closed ring of four points
+    corners, corner_part = shapely.get_coordinates(
         shapely.constrained_delaunay_triangles(parts), return_index=True
     )
-    corners = shapely.get_coordinates(triangles).reshape(-1, 4, 2)[:, :3].reshape(-1, 2)
+    corners, part = corners.reshape(-1, 4, 2)[:, :3].reshape(-1, 2), corner_part[::4]
     corner_part = np.repeat(part, 3)
     # corners are exact copies of vertices: sorted together by part and place, each corner finds
     # its vertex at the head of its group

@@ -38,11 +38,17 @@ __all__ = ["Terrain", "resample", "survey"]
 #: Elevations outside are no ground on Earth but undeclared fill values, m.
 LOWEST, HIGHEST = -9000.0, 9000.0
 
+#: Names of feet in rasters, in metres.
+_FEET = {
+    **dict.fromkeys(("ft", "foot", "feet", "international foot"), 0.3048),
+    **dict.fromkeys(("us survey foot", "us-ft", "us_survey_foot", "ftus"), 1200 / 3937),
+}
+
 #: Cells that are read at once at most; above, bounds must narrow the raster.
 MOST_CELLS = 400_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Terrain:
     """Elevation of the bare ground on square cells, north up.
 
@@ -78,6 +84,8 @@ class Terrain:
         source_crs: str | None = None,
     ) -> Terrain:
         """Read the first band of a raster that GDAL knows (GeoTIFF, ERDAS .img, ASCII grid, …).
+
+        Elevations in feet are turned into metres where the file says that they are in feet.
 
         Parameters
         ----------
@@ -319,10 +327,10 @@ def _read(
             "once. Give bounds, or coarsen it first (gdalwarp -tr)."
         )
     data = dataset.read(1, window=window, masked=True)
-    scale, offset = dataset.scales[0], dataset.offsets[0]
+    scale, offset, metre = dataset.scales[0], dataset.offsets[0], _metres(dataset, system)
     elevation = np.ma.filled(data.astype(np.float32), np.nan)
-    if (scale, offset) != (1.0, 0.0):
-        elevation = (elevation * scale + offset).astype(np.float32)
+    if (scale, offset, metre) != (1.0, 0.0, 1.0):
+        elevation = ((elevation * scale + offset) * metre).astype(np.float32)
     elevation[~((elevation > LOWEST) & (elevation < HIGHEST))] = np.nan
     t, col, row = dataset.transform, window.col_off, window.row_off
     west, north = t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f
@@ -332,6 +340,17 @@ def _read(
         t = Affine(t.a, 0.0, west, 0.0, -t.e, north)
     transform = Affine(t.a, t.b, west, t.d, t.e, north)
     return np.ascontiguousarray(elevation), transform
+
+
+def _metres(dataset: DatasetReader, system: CRS) -> float:
+    """Return the unit of the elevations in metres: the band's, else that of the vertical system."""
+    unit = (dataset.units[0] or "").strip().lower()
+    if unit in _FEET:
+        return _FEET[unit]
+    vertical = [part for part in system.sub_crs_list if part.is_vertical]
+    if not unit and vertical:
+        return float(vertical[0].axis_info[0].unit_conversion_factor)
+    return 1.0
 
 
 def _window(dataset: DatasetReader, part: Bounds, extent: Bounds) -> Window:
