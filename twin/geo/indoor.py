@@ -188,17 +188,16 @@ class Interior:
             *("loose-stair", "warning", "The stair joins no level at one of its ends."),
             self.stairs[loose],
         )
-        blind = self.doors[self.doors["to_space"].isna()]
+        blind = self.doors[self.doors["to_space"].isna() & self.doors["from_space"].notna()]
         tell(
             *("blind-door", "info", "The door has a room on one side and nothing on the other."),
             blind,
         )
         leads_out = self._reaches_exit()
-        nodes = [i for i in self.spaces.index if i not in leads_out]
-        tell(
-            *("isolated", "warning", "No way leads from this room to an exit."),
-            self.spaces.loc[nodes],
-        )
+        bare = self.levels[~self.levels.index.isin(self.spaces["level"])]
+        for nodes, kind in ((self.spaces, "room"), (bare, "level")):
+            lost = nodes[~nodes.index.isin(list(leads_out))]
+            tell("isolated", "warning", f"No way leads from this {kind} to an exit.", lost)
         return concat(found, self.crs)
 
     def _reaches_exit(self) -> set[str]:
@@ -268,12 +267,12 @@ def layer(name: str, rows: list[dict[str, Any]], crs: str) -> gpd.GeoDataFrame:
     data: dict[str, Any] = {}
     for column in columns:
         values = [row[column] for row in rows]
-        data[column] = pd.Series(values, dtype="float64" if column in NUMBERS else "object")
+        data[column] = pd.Series(values, dtype="float64" if column in NUMBERS else None)
     for column in edges:
         data[column] = gpd.GeoSeries([row[column] for row in rows], crs=crs)
     shapes = gpd.GeoSeries([row["geometry"] for row in rows], crs=crs)
     frame = gpd.GeoDataFrame(data, geometry=shapes)
-    frame.index = pd.Index([row["id"] for row in rows], name="id", dtype="object")
+    frame.index = pd.Index([row["id"] for row in rows], name="id")
     return frame
 
 

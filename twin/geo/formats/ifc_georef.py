@@ -362,7 +362,7 @@ def _world_axes(context: Any) -> FloatArray | None:
 
 def _undo(at: Georeference, matrix: FloatArray) -> Georeference:
     """Place a model whose context has axes of its own, within which the conversion holds."""
-    inverse = np.linalg.inv(matrix)
+    inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
     shift = at.to_map(inverse[:3, 3][None, :])[0]
     turn = math.degrees(math.atan2(inverse[1, 0], inverse[0, 0]))
     return replace(

@@ -119,8 +119,7 @@ def polygonal(geometry: BaseGeometry, smallest: float = 1e-6) -> MultiPolygon:
 def flat(triangles: FloatArray) -> BaseGeometry:
     """Return the union of the plans of triangles."""
     plan = triangles[:, :, :2]
-    twice = np.cross(plan[:, 1] - plan[:, 0], plan[:, 2] - plan[:, 0])
-    plan = plan[np.abs(twice) > 1e-8]
+    plan = plan[np.abs(_normals(triangles)[:, 2]) > 1e-8]
     if len(plan) == 0:
         return MultiPolygon()
     return shapely.union_all(shapely.polygons(plan), grid_size=PRECISION)
