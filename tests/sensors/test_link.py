@@ -199,8 +199,8 @@ def test_tls_is_used_and_the_broker_made_sure_of(certificate: Path) -> None:
     with ScriptedBroker(serve, context=context) as broker:
         link = Link(BrokerAddress.parse(f"mqtts://localhost:{broker.port}"), "c", topics=["a"])
         link.start()
-        with pytest.raises(BrokerError, match="its certificate is not to be trusted"):
-            link.wait_ready(0.5)
+        with pytest.raises(BrokerError, match="certificate is not to be trusted"):
+            link.wait_ready(5.0)
         link.stop()
 
 

@@ -281,6 +281,9 @@ class Link:
                     self._serve()
                 except OSError as error:
                     self._last_failure = _plain(error)
+                    if isinstance(error, ssl.SSLCertVerificationError) and not self.generation:
+                        # no second attempt will mend this one either
+                        self._fail(BrokerError(f"{self.address}: {self._last_failure}."), error)
                 if self._ready and not self._stopping:
                     log.warning("connection to %s lost: %s", self.address, self._last_failure)
                     delay = _FIRST_DELAY
@@ -453,7 +456,10 @@ class Link:
 def _plain(error: OSError) -> str:
     """Say what is wrong with a connection in a few words."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not to be trusted: {error.verify_message}"
+        return (
+            f"the broker's certificate is not to be trusted ({error.verify_message}); give the "
+            "certificate of the authority that vouches for it as `ca`"
+        )
     if isinstance(error, socket.gaierror):
         return "no host of that name"
     if isinstance(error, TimeoutError):
