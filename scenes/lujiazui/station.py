@@ -12,7 +12,18 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+
+from twin.scenes.lujiazui.ifc_author import (
+    Author,
+    Box,
+    Point,
+    Point3,
+    Ring,
+    band,
+    corners,
+    step,
+    walls_around,
+)
 
 CRS = "EPSG:32651"
 VERTICAL_DATUM = "EPSG:5737"  # Yellow Sea 1985
@@ -79,10 +90,6 @@ STATION_OUTLINE = [
 # ------------------------------------------------------------------------------------------------
 # Layout in station coordinates, m
 
-Point = tuple[float, float]
-Point3 = tuple[float, float, float]
-Ring = list[Point]
-Box = tuple[float, float, float, float]  # west, south, east, north
 
 CONCOURSE_Z, PLATFORM_Z = CONCOURSE_LEVEL - STREET_LEVEL, PLATFORM_LEVEL - STREET_LEVEL
 CONCOURSE: Box = (-60.0, -12.0, 60.0, 12.0)
@@ -131,157 +138,10 @@ ROOMS: dict[str, tuple[Box, str]] = {
 
 
 # ------------------------------------------------------------------------------------------------
-# Plan geometry
-
-
-def _along(at: Point, heading: float, ahead: float, left: float = 0.0) -> Point:
-    """Step `ahead` along and `left` of a heading in degrees from the x axis."""
-    c, s = math.cos(math.radians(heading)), math.sin(math.radians(heading))
-    return at[0] + ahead * c - left * s, at[1] + ahead * s + left * c
-
-
-def _band(at: Point, heading: float, start: float, end: float, right: float, left: float) -> Ring:
-    """Return the rectangle from `start` to `end` along a heading, between two offsets left."""
-    corners = [(start, right), (end, right), (end, left), (start, left)]
-    return [_along(at, heading, *corner) for corner in corners]
-
-
-def _ring(box: Box) -> Ring:
-    west, south, east, north = box
-    return [(west, south), (east, south), (east, north), (west, north)]
-
-
-def _walls(box: Box, thickness: float) -> dict[str, Box]:
-    """Return the four walls around a room; those in the south and north take the corners."""
-    west, south, east, north = box
-    t = thickness
-    return {
-        "west": (west - t, south, west, north),
-        "south": (west - t, south - t, east + t, south),
-        "east": (east, south, east + t, north),
-        "north": (west - t, north, east + t, north + t),
-    }
-
-
-# ------------------------------------------------------------------------------------------------
 # IFC
 
 
-class _Ifc:
-    """IFC entities in station coordinates, with GlobalIds made of class and name."""
-
-    def __init__(self) -> None:
-        import ifcopenshell
-
-        self.file = ifcopenshell.file(schema="IFC4")
-        self.make = self.file.create_entity
-        self.storeys: dict[str, Any] = {}
-        self.contents: dict[str, list[Any]] = {}
-        self.spaces: dict[str, Any] = {}
-        self._names: dict[str, int] = {}
-
-    def rooted(self, kind: str, name: str, **attributes: Any) -> Any:
-        """Make an entity whose GlobalId follows from its class and name."""
-        import ifcopenshell.guid
-
-        key = f"{kind}/{name}"
-        count = self._names[key] = self._names.get(key, 0) + 1
-        uuid = uuid5(NAMESPACE_URL, f"twin/lujiazui/station/{key}/{count}")
-        guid = ifcopenshell.guid.compress(uuid.hex)
-        return self.make(kind, GlobalId=guid, Name=name, **attributes)
-
-    def point(self, *xyz: float) -> Any:
-        return self.make("IfcCartesianPoint", [round(v, 4) + 0.0 for v in xyz])
-
-    def direction(self, *xyz: float) -> Any:
-        return self.make("IfcDirection", [round(v, 12) + 0.0 for v in xyz])
-
-    def axes(self, origin: Point3 = (0, 0, 0), z: Point3 = (0, 0, 1), x: Point3 = (1, 0, 0)) -> Any:
-        z_axis, x_axis = self.direction(*z), self.direction(*x)
-        return self.make("IfcAxis2Placement3D", self.point(*origin), z_axis, x_axis)
-
-    def placement(self, parent: Any, *axes: Point3) -> Any:
-        return self.make("IfcLocalPlacement", parent, self.axes(*axes))
-
-    def extrude(self, ring: Ring, axes: Any, depth: float) -> Any:
-        line = self.make("IfcPolyline", [self.point(*p) for p in [*ring, ring[0]]])
-        profile = self.make("IfcArbitraryClosedProfileDef", "AREA", None, line)
-        return self.make("IfcExtrudedAreaSolid", profile, axes, self.direction(0, 0, 1), depth)
-
-    def prism(self, ring: Ring, low: float, high: float) -> Any:
-        """Extrude a plan ring from `low` to `high` above the floor of its storey."""
-        return self.extrude(ring, self.axes((0, 0, low)), high - low)
-
-    def product(
-        self, kind: str, name: str, storey: str, solid: Any, *axes: Point3, **attributes: Any
-    ) -> Any:
-        """Make a product with a body, in the coordinates of its storey or of `axes` within it."""
-        product = self.rooted(kind, name, **attributes)
-        product.ObjectPlacement = self.placement(self.storeys[storey].ObjectPlacement, *axes)
-        shape = self.make("IfcShapeRepresentation", self.body, "Body", "SweptSolid", [solid])
-        product.Representation = self.make("IfcProductDefinitionShape", None, None, [shape])
-        return product
-
-    def add(
-        self,
-        kind: str,
-        name: str,
-        storey: str,
-        ring: Ring,
-        low: float,
-        high: float,
-        predefined_type: str | None = None,
-    ) -> Any:
-        """Make an element, a plan ring extruded from `low` to `high` above its storey's floor."""
-        solid = self.prism(ring, low, high)
-        element = self.product(kind, name, storey, solid, PredefinedType=predefined_type)
-        self.contents[storey].append(element)
-        return element
-
-    def void(self, element: Any, storey: str, ring: Ring, low: float, high: float) -> Any:
-        """Cut an opening into an element."""
-        name = f"Opening in {element.Name}"
-        hole = self.product(
-            *("IfcOpeningElement", name, storey, self.prism(ring, low, high)),
-            PredefinedType="OPENING",
-        )
-        self.rooted(
-            *("IfcRelVoidsElement", name),
-            RelatingBuildingElement=element,
-            RelatedOpeningElement=hole,
-        )
-        return hole
-
-    def aggregate(self, whole: Any, parts: list[Any]) -> None:
-        self.rooted("IfcRelAggregates", whole.Name, RelatingObject=whole, RelatedObjects=parts)
-
-    def join(self, element: Any, *spaces: str) -> None:
-        """Say that an element, material or virtual, is where spaces meet."""
-        virtual = element.is_a("IfcVirtualElement")
-        for space in spaces:
-            self.rooted(
-                *("IfcRelSpaceBoundary", f"{space}, {element.Name}"),
-                RelatingSpace=self.spaces[space],
-                RelatedBuildingElement=element,
-                PhysicalOrVirtualBoundary="VIRTUAL" if virtual else "PHYSICAL",
-                InternalOrExternalBoundary="INTERNAL",
-            )
-
-    def door(
-        self, kind: str, name: str, at: Point, heading: float, width: float, height: float
-    ) -> Any:
-        """Make a door of the concourse, its width along `heading` with the middle at `at`."""
-        leaf = self.prism(_ring((0.0, -0.02, width, 0.02)), 0.05, height)
-        c, s = math.cos(math.radians(heading)), math.sin(math.radians(heading))
-        jamb = (*_along(at, heading, -width / 2), 0.0)
-        door = self.product("IfcDoor", name, "Concourse", leaf, jamb, (0, 0, 1), (c, s, 0))
-        door.OverallWidth, door.OverallHeight, door.PredefinedType = width, height, kind
-        door.OperationType = "SINGLE_SWING_LEFT" if kind == "DOOR" else "NOTDEFINED"
-        self.contents["Concourse"].append(door)
-        return door
-
-
-def _project(ifc: _Ifc) -> None:
+def _project(ifc: Author) -> None:
     """Write units, contexts, the map conversion, and the site with its building and storeys."""
     from pyproj import Proj, Transformer
 
@@ -337,7 +197,7 @@ def _degrees(angle: float) -> list[int]:
     return [seconds // 3600, seconds // 60 % 60, seconds % 60, millionths]
 
 
-def _spaces(ifc: _Ifc) -> None:
+def _spaces(ifc: Author) -> None:
     """Write the walkable rooms; exit passages reach through the concourse wall."""
     west, south, _, north = CONCOURSE
     _, low, inner, high = ROOMS["Station control"][0]
@@ -346,16 +206,16 @@ def _spaces(ifc: _Ifc) -> None:
         *[(west, south), (-GATES_AT, south), (-GATES_AT, north), (west, north)],
         *[(west, high), (inner, high), (inner, low), (west, low)],
     ]
-    paid = _ring((-GATES_AT, south, GATES_AT, north))
+    paid = corners((-GATES_AT, south, GATES_AT, north))
     rooms = [
-        ("Platform", "platform", "Platform", _ring(PLATFORM), 4.5),
+        ("Platform", "platform", "Platform", corners(PLATFORM), 4.5),
         ("Unpaid concourse W", "unpaid concourse", "Concourse", unpaid, 4.5),
         ("Paid concourse", "paid concourse", "Concourse", paid, 4.5),
         ("Unpaid concourse E", "unpaid concourse", "Concourse", [(-x, -y) for x, y in unpaid], 4.5),
     ]
-    rooms += [(n, "staff", "Concourse", _ring(box), 3.0) for n, (box, _) in ROOMS.items()]
+    rooms += [(n, "staff", "Concourse", corners(box), 3.0) for n, (box, _) in ROOMS.items()]
     rooms += [
-        (f"Passage to {n}", "exit passage", "Concourse", _ring(box), 3.0)
+        (f"Passage to {n}", "exit passage", "Concourse", corners(box), 3.0)
         for n, (box, _) in PASSAGES.items()
     ]
     for name, use, storey, ring, height in rooms:
@@ -370,46 +230,48 @@ def _spaces(ifc: _Ifc) -> None:
         ifc.aggregate(ifc.storeys[name], [ifc.spaces[r[0]] for r in rooms if r[2] == name])
 
 
-def _platform(ifc: _Ifc) -> None:
+def _platform(ifc: Author) -> None:
     """Write the island platform, its screens, and the box that holds its two tracks."""
     west, south, east, north = PLATFORM
     box: Box = (west, south - 4.0, east, north + 4.0)
-    ifc.add("IfcSlab", "Platform slab", "Platform", _ring(PLATFORM), -0.5, 0.0, "FLOOR")
-    ifc.add("IfcSlab", "Track slab", "Platform", _ring(box), -1.9, -1.4, "BASESLAB")
-    walls = _walls(box, WALL)
+    ifc.add("IfcSlab", "Platform slab", "Platform", corners(PLATFORM), -0.5, 0.0, "FLOOR")
+    ifc.add("IfcSlab", "Track slab", "Platform", corners(box), -1.9, -1.4, "BASESLAB")
+    walls = walls_around(box, WALL)
     for side in ("west", "east"):  # the tunnels leave above the tracks
         walls[side] = (walls[side][0], south, walls[side][2], north)
     for side, wall in walls.items():
-        ifc.add("IfcWall", f"Platform wall {side}", "Platform", _ring(wall), -1.9, 6.0, "SOLIDWALL")
+        ifc.add(
+            "IfcWall", f"Platform wall {side}", "Platform", corners(wall), -1.9, 6.0, "SOLIDWALL"
+        )
     for side, y in [("north", north), ("south", south + 0.2)]:
-        screen = _ring((west, y - 0.2, east, y))
+        screen = corners((west, y - 0.2, east, y))
         ifc.add("IfcRailing", f"Screen {side}", "Platform", screen, 0.0, 2.2, "GUARDRAIL")
     for side, x in [("west", west), ("east", CONCOURSE[2] + WALL)]:
-        roof = _ring((x, south - 4.0, x + east - CONCOURSE[2] - WALL, north + 4.0))
+        roof = corners((x, south - 4.0, x + east - CONCOURSE[2] - WALL, north + 4.0))
         ifc.add("IfcSlab", f"Platform roof {side}", "Platform", roof, 4.5, 6.0, "ROOF")
     _columns(ifc, "Platform", range(-65, 66, 10), 6.0)
 
 
-def _concourse(ifc: _Ifc) -> None:
+def _concourse(ifc: Author) -> None:
     """Write slabs, walls, exit passages and gate lines of the concourse."""
-    walls = _walls(CONCOURSE, WALL)
-    outer = _ring((*walls["south"][:2], *walls["north"][2:]))
+    walls = walls_around(CONCOURSE, WALL)
+    outer = corners((*walls["south"][:2], *walls["north"][2:]))
     slab = ifc.add("IfcSlab", "Concourse slab", "Concourse", outer, -0.5, 0.0, "FLOOR")
     for _, x, y, heading, width in [*STAIRS, *ESCALATORS]:
-        well = _band((x, y), heading, 0.0, RUN, -width / 2, width / 2)
+        well = band((x, y), heading, 0.0, RUN, -width / 2, width / 2)
         ifc.void(slab, "Concourse", well, -0.5, 0.0)
-    ifc.void(slab, "Concourse", _ring(LIFT), -0.5, 0.0)
+    ifc.void(slab, "Concourse", corners(LIFT), -0.5, 0.0)
     ifc.add("IfcSlab", "Concourse roof", "Concourse", outer, 4.5, 5.3, "ROOF")
     outside = {
         side: ifc.add(
-            "IfcWall", f"Concourse wall {side}", "Concourse", _ring(wall), -0.5, 5.3, "SOLIDWALL"
+            "IfcWall", f"Concourse wall {side}", "Concourse", corners(wall), -0.5, 5.3, "SOLIDWALL"
         )
         for side, wall in walls.items()
     }
     _columns(ifc, "Concourse", range(-55, 56, 10), 4.5)
     for name, (box, leaves_by) in PASSAGES.items():
         side = "north" if box[1] > 0 else "south"
-        ifc.void(outside[side], "Concourse", _ring(box), 0.0, 3.0)
+        ifc.void(outside[side], "Concourse", corners(box), 0.0, 3.0)
         _passage(ifc, name, box, leaves_by, "south" if side == "north" else "north")
     for name, (box, side) in ROOMS.items():
         _room(ifc, name, box, side)
@@ -417,45 +279,45 @@ def _concourse(ifc: _Ifc) -> None:
         _gate_line(ifc, side, x)
 
 
-def _columns(ifc: _Ifc, storey: str, places: range, height: float) -> None:
+def _columns(ifc: Author, storey: str, places: range, height: float) -> None:
     for x in places:
         for y in (-4.8, 4.8):
-            ring = _ring((x - 0.35, y - 0.35, x + 0.35, y + 0.35))
+            ring = corners((x - 0.35, y - 0.35, x + 0.35, y + 0.35))
             ifc.add("IfcColumn", f"{storey} column {x} {y}", storey, ring, 0.0, height, "COLUMN")
 
 
-def _passage(ifc: _Ifc, name: str, box: Box, leaves_by: str, inner: str) -> None:
+def _passage(ifc: Author, name: str, box: Box, leaves_by: str, inner: str) -> None:
     """Write floor, roof and walls of an exit passage, open to the concourse and to its stair."""
-    ifc.add("IfcSlab", f"{name} floor", "Concourse", _ring(box), -0.5, 0.0, "FLOOR")
-    ifc.add("IfcSlab", f"{name} roof", "Concourse", _ring(box), 3.0, 3.5, "ROOF")
-    walls = _walls(box, THIN_WALL)
+    ifc.add("IfcSlab", f"{name} floor", "Concourse", corners(box), -0.5, 0.0, "FLOOR")
+    ifc.add("IfcSlab", f"{name} roof", "Concourse", corners(box), 3.0, 3.5, "ROOF")
+    walls = walls_around(box, THIN_WALL)
     del walls[inner]
     for side, ring in walls.items():
         wall = ifc.add(
-            "IfcWall", f"{name} {side}", "Concourse", _ring(ring), -0.5, 3.5, "SOLIDWALL"
+            "IfcWall", f"{name} {side}", "Concourse", corners(ring), -0.5, 3.5, "SOLIDWALL"
         )
         if side == leaves_by:
             foot, heading, _ = EXIT_STAIRS[name]
             half = _width(name) / 2
-            way = _band(foot, heading, 0.0, THIN_WALL, -half, half)
+            way = band(foot, heading, 0.0, THIN_WALL, -half, half)
             ifc.void(wall, "Concourse", way, 0.0, 3.0)
     edge = ifc.rooted("IfcVirtualElement", f"{name} meets the concourse")
     ifc.contents["Concourse"].append(edge)
     ifc.join(edge, f"Unpaid concourse {'W' if box[0] < 0 else 'E'}", f"Passage to {name}")
 
 
-def _room(ifc: _Ifc, name: str, box: Box, side: str) -> None:
+def _room(ifc: Author, name: str, box: Box, side: str) -> None:
     """Write walls and door of a staff room that leans on an end wall of the concourse."""
-    walls = _walls(box, WELL_WALL)
+    walls = walls_around(box, WELL_WALL)
     del walls["west" if side == "east" else "east"]
     for s, ring in walls.items():
         west, south, east, north = ring
         clipped = (max(west, CONCOURSE[0]), south, min(east, CONCOURSE[2]), north)
         wall = ifc.add(
-            "IfcWall", f"{name} {s}", "Concourse", _ring(clipped), 0.0, 4.5, "PARTITIONING"
+            "IfcWall", f"{name} {s}", "Concourse", corners(clipped), 0.0, 4.5, "PARTITIONING"
         )
         if s == side:
-            hole = ifc.void(wall, "Concourse", _ring((west, -0.5, east, 0.5)), 0.0, 2.1)
+            hole = ifc.void(wall, "Concourse", corners((west, -0.5, east, 0.5)), 0.0, 2.1)
             middle = ((west + east) / 2, 0.0)
             door = ifc.door("DOOR", f"{name} door", middle, 90.0, 1.0, 2.1)
             ifc.rooted(
@@ -466,15 +328,15 @@ def _room(ifc: _Ifc, name: str, box: Box, side: str) -> None:
             ifc.join(door, name, f"Unpaid concourse {'W' if box[0] < 0 else 'E'}")
 
 
-def _gate_line(ifc: _Ifc, side: str, x: float) -> None:
+def _gate_line(ifc: Author, side: str, x: float) -> None:
     """Write cabinets with lanes between them, and glass fences from them to the walls."""
     length, thick, high = CABINET
     y = -(sum(LANES) + thick * (len(LANES) + 1)) / 2
     for name, south, north in [("south", CONCOURSE[1], y), ("north", -y, CONCOURSE[3])]:
-        fence = _ring((x - 0.05, south, x + 0.05, north))
+        fence = corners((x - 0.05, south, x + 0.05, north))
         ifc.add("IfcRailing", f"Fence {side} {name}", "Concourse", fence, 0.0, 1.2, "GUARDRAIL")
     for i, lane in enumerate([*LANES, None], start=1):
-        cabinet = _ring((x - length / 2, y, x + length / 2, y + thick))
+        cabinet = corners((x - length / 2, y, x + length / 2, y + thick))
         ifc.add("IfcFurniture", f"Gate cabinet {side}{i}", "Concourse", cabinet, 0.0, high)
         y += thick
         if lane is not None:
@@ -484,12 +346,12 @@ def _gate_line(ifc: _Ifc, side: str, x: float) -> None:
 
 
 def _rising(
-    ifc: _Ifc, foot: Point, z: float, heading: float, left: float, right: float, side: Ring
+    ifc: Author, foot: Point, z: float, heading: float, left: float, right: float, side: Ring
 ) -> tuple[Any, tuple[Point3, Point3, Point3]]:
     """Return a solid whose side view is `side` (along, up), and the axes to place it in."""
     c, s = math.cos(math.radians(heading)), math.sin(math.radians(heading))
     axes: tuple[Point3, Point3, Point3] = (
-        (*_along(foot, heading, 0.0, left), z),
+        (*step(foot, heading, 0.0, left), z),
         (s, -c, 0),
         (c, s, 0),
     )
@@ -497,7 +359,13 @@ def _rising(
 
 
 def _stair(
-    ifc: _Ifc, name: str, storey: str, foot: Point, heading: float, width: float, turn: float = 0.0
+    ifc: Author,
+    name: str,
+    storey: str,
+    foot: Point,
+    heading: float,
+    width: float,
+    turn: float = 0.0,
 ) -> None:
     """Write a stair of three flights and two landings, turning by `turn` at the first landing."""
     half, z, parts = width / 2, 0.0, []
@@ -512,10 +380,10 @@ def _stair(
             PredefinedType="STRAIGHT",
         )
         parts.append(part)
-        foot, z = _along(foot, heading, risers * TREAD), z + risers * RISER
+        foot, z = step(foot, heading, risers * TREAD), z + risers * RISER
         if i < len(FLIGHTS):
             depth = width if turn and i == 1 else LANDING
-            ring = _band(foot, heading, 0.0, depth, -half, half)
+            ring = band(foot, heading, 0.0, depth, -half, half)
             parts.append(
                 ifc.product(
                     *("IfcSlab", f"{name} landing {i}", storey, ifc.prism(ring, z - 0.3, z)),
@@ -523,10 +391,10 @@ def _stair(
                 )
             )
             if turn and i == 1:
-                foot = _along(foot, heading, depth / 2, math.copysign(depth / 2, turn))
+                foot = step(foot, heading, depth / 2, math.copysign(depth / 2, turn))
                 heading += turn
             else:
-                foot = _along(foot, heading, depth)
+                foot = step(foot, heading, depth)
     stair = ifc.rooted("IfcStair", name, PredefinedType="USERDEFINED", ObjectType="three flights")
     stair.ObjectPlacement = ifc.placement(ifc.storeys[storey].ObjectPlacement)
     ifc.aggregate(stair, parts)
@@ -541,7 +409,7 @@ def _steps(risers: int) -> Ring:
     return [*side, (risers * TREAD, risers * RISER - 0.35), (0.35 * TREAD / RISER, 0.0)]
 
 
-def _climbs(ifc: _Ifc) -> None:
+def _climbs(ifc: Author) -> None:
     """Write stairs, escalators and the lift from the platform to the paid concourse."""
     rise = CONCOURSE_Z - PLATFORM_Z
     flat = (RUN - rise / math.tan(math.radians(30.0))) / 2  # level run of an escalator's ends
@@ -565,14 +433,14 @@ def _climbs(ifc: _Ifc) -> None:
                 PredefinedType="HANDRAIL",
             )
             ifc.contents["Platform"].append(handrail)
-            ring = _band((x, y), heading, -t, RUN, right, left)
+            ring = band((x, y), heading, -t, RUN, right, left)
             ifc.add("IfcRailing", f"{name} well {side}", "Concourse", ring, 0.0, 1.1, "GUARDRAIL")
-        ring = _band((x, y), heading, -t, 0.0, -half, half)
+        ring = band((x, y), heading, -t, 0.0, -half, half)
         ifc.add("IfcRailing", f"{name} well end", "Concourse", ring, 0.0, 1.1, "GUARDRAIL")
-    ifc.add("IfcTransportElement", "Lift", "Platform", _ring(LIFT), 0.0, 9.0, "ELEVATOR")
+    ifc.add("IfcTransportElement", "Lift", "Platform", corners(LIFT), 0.0, 9.0, "ELEVATOR")
 
 
-def _exits(ifc: _Ifc) -> None:
+def _exits(ifc: Author) -> None:
     """Write the stairs to the street, the walls of their wells and the roofs over them."""
     top = -CONCOURSE_Z + 1.1  # of the parapets, above the concourse
     t = WELL_WALL
@@ -582,22 +450,22 @@ def _exits(ifc: _Ifc) -> None:
         foot, last, end = start, heading + turn, RUN
         if turn:  # to the left: an outer corner on the right, an inner one on the left
             first = FLIGHTS[0] * TREAD
-            foot, end = _along(start, heading, first + half, half), RUN - first - LANDING
+            foot, end = step(start, heading, first + half, half), RUN - first - LANDING
             walls = [
-                _band(start, heading, 0.0, first, half, half + t),
-                _band(start, heading, 0.0, first + 2 * half + t, -half - t, -half),
-                _band(foot, last, -2 * half, end, -half - t, -half),
+                band(start, heading, 0.0, first, half, half + t),
+                band(start, heading, 0.0, first + 2 * half + t, -half - t, -half),
+                band(foot, last, -2 * half, end, -half - t, -half),
             ]
         else:
-            walls = [_band(foot, last, 0.0, end, -half - t, -half)]
-        walls.append(_band(foot, last, 0.0, end, half, half + t))
+            walls = [band(foot, last, 0.0, end, -half - t, -half)]
+        walls.append(band(foot, last, 0.0, end, half, half + t))
         for ring in walls:
             ifc.add("IfcWall", f"{name} well wall", "Concourse", ring, -0.5, top, "SOLIDWALL")
-        roof = _band(foot, last, 0.0, end, -half - t, half + t)
+        roof = band(foot, last, 0.0, end, -half - t, half + t)
         ifc.add("IfcSlab", f"{name} roof", "Street", roof, 2.9, 3.05, "ROOF")
         for along in (0.2, end - 0.2):
             for left in (-half - t / 2, half + t / 2):
-                post = _band(foot, last, along - 0.08, along + 0.08, left - 0.08, left + 0.08)
+                post = band(foot, last, along - 0.08, along + 0.08, left - 0.08, left + 0.08)
                 ifc.add("IfcColumn", f"{name} post", "Street", post, 1.1, 2.9, "COLUMN")
 
 
@@ -607,7 +475,7 @@ def _width(name: str) -> float:
 
 def write_station(path: str | Path) -> None:
     """Write the station as IFC4, the same bytes every time."""
-    ifc = _Ifc()
+    ifc = Author()
     _project(ifc)
     _spaces(ifc)
     _platform(ifc)

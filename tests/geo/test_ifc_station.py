@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import math
 import sys
 from collections.abc import Callable
@@ -34,15 +34,9 @@ def scene(root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def station(scene: Path) -> ModuleType:
-    """The generator, as a module."""
-    spec = importlib.util.spec_from_file_location("lujiazui_station", scene / "station.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def station() -> ModuleType:
+    """The generator."""
+    return importlib.import_module("twin.scenes.lujiazui.station")
 
 
 @pytest.fixture(scope="module")
