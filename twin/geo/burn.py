@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,10 @@ import shapely
 
 from twin.geo.grid import Grid
 
-__all__ = ["line_cells", "lower_to", "owners", "raise_to"]
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+__all__ = ["defend", "line_cells", "lower_to", "owners"]
 
 FloatArray = npt.NDArray[np.float64]
 Cells = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -57,10 +60,29 @@ def line_cells(grid: Grid, line: Any) -> Cells:
     return path[inside, 0], path[inside, 1]
 
 
-def raise_to(bed: FloatArray, grid: Grid, line: Any, level: float) -> None:
-    """Raise the cells under a line to at least `level`, in place; cells without data stay so."""
-    cells = line_cells(grid, line)
-    bed[cells] = np.where(np.isnan(bed[cells]), np.nan, np.maximum(bed[cells], level))
+def defend(
+    ground: FloatArray, grid: Grid, defences: gpd.GeoDataFrame, opened: Collection[str]
+) -> FloatArray:
+    """Return `ground`, raised to the crests of walls and of gates that are closed.
+
+    Parameters
+    ----------
+    defences
+        The city's layer, indexed by id; defences without a crest do nothing.
+    opened
+        Ids of gates that are open: their cells lie at the sill, or if it is not known at the
+        ground, and that also where they are shared with a wall. Cells without data stay so.
+    """
+    bed = ground.copy()
+    for row in defences[defences["crest_m"].notna()].itertuples():
+        if row.Index not in opened:
+            cells = line_cells(grid, row.geometry)
+            bed[cells] = np.where(np.isnan(bed[cells]), np.nan, np.maximum(bed[cells], row.crest_m))
+    for gate in defences[defences.index.isin(opened)].itertuples():
+        cells = line_cells(grid, gate.geometry)
+        known = np.isfinite(ground[cells]) & np.isfinite(gate.sill_m)
+        bed[cells] = np.where(known, gate.sill_m, ground[cells])
+    return bed
 
 
 def lower_to(

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import shapely
-from pyproj import CRS
 
 from twin.errors import CRSError, GeometryError, InputError, did_you_mean
-from twin.geo import buildings, burn, findings, ground, normalise, store, streets
-from twin.geo.crs import (
-    Bounds,
-    check_bounds,
-    choose_crs,
-    city_crs,
-    known_datum,
-    parse_crs,
-    same_crs,
-    vertical_datum,
-)
+from twin.geo import burn, findings, ingest, store
+from twin.geo.buildings import ground_under
+from twin.geo.crs import Bounds, check_bounds, city_crs, same_crs, vertical_datum
 from twin.geo.grid import Grid
+from twin.geo.ingest import TerrainSource, VectorSource
 from twin.geo.layers import LAYERS, empty
-from twin.geo.sources import Source, as_source, provenance, read_vector, survey
+from twin.geo.sources import Source
 from twin.geo.terrain import Terrain
-from twin.geo.terrain import survey as survey_raster
 
 if TYPE_CHECKING:
     import trimesh
@@ -40,16 +30,6 @@ if TYPE_CHECKING:
     from twin.geo.solids import Solids
 
 __all__ = ["City", "Source", "Terrain"]
-
-#: What a vector layer is read from.
-VectorSource: TypeAlias = str | os.PathLike[str] | Source | gpd.GeoDataFrame
-
-_COMPLETE: dict[str, Callable[..., tuple[gpd.GeoDataFrame, normalise.Findings]]] = {
-    "buildings": buildings.complete,
-    "streets": streets.complete,
-    "water": ground.complete_water,
-    "defences": ground.complete_defences,
-}
 
 
 class City:
@@ -95,7 +75,7 @@ class City:
     def from_files(
         cls,
         buildings: VectorSource | None = None,
-        terrain: str | os.PathLike[str] | Source | Terrain | None = None,
+        terrain: TerrainSource | None = None,
         streets: VectorSource | None = None,
         water: VectorSource | None = None,
         defences: VectorSource | None = None,
@@ -136,36 +116,22 @@ class City:
             "underpasses": underpasses,
             "assembly_areas": assembly_areas,
         }
-        sources = {k: as_source(v, what=k) for k, v in given.items() if v is not None}
+        vectors = {name: source for name, source in given.items() if source is not None}
         if crs is None:
-            known = []
-            if terrain is not None:
-                known.append(_survey_terrain(terrain))
-            known += [survey(source, what=name) for name, source in sources.items()]
-            crs = choose_crs(known)
+            crs = ingest.system_of(terrain, vectors)
         city = cls(crs, vertical_datum=vertical_datum, bounds=bounds)
         if terrain is not None:
             city.add_terrain(terrain)
-        for name, source in sources.items():
+        for name, source in vectors.items():
             city._add(name, source)
         for model in bim:
             arguments = {"path": model} if isinstance(model, str | os.PathLike) else dict(model)
             city.add_bim(**arguments)
         return city
 
-    def add_terrain(self, source: str | os.PathLike[str] | Source | Terrain) -> None:
+    def add_terrain(self, source: TerrainSource) -> None:
         """Give the city its terrain, in place of any that it has."""
-        if isinstance(source, Terrain):
-            terrain = source if self._bounds is None else source.clip(self._bounds)
-            record: dict[str, Any] = {"layer": "terrain", "file": None, "sha256": None}
-            record["crs"] = terrain.grid.crs
-        else:
-            named = source if isinstance(source, Source) else Source(source)
-            terrain = Terrain.from_file(
-                named.path, crs=self.crs, bounds=self._bounds, source_crs=named.crs
-            )
-            system, _ = survey_raster(named.path, source_crs=named.crs)
-            record = provenance(named, "terrain", system)
+        terrain, record = ingest.read_terrain(source, crs=self.crs, bounds=self._bounds)
         if not same_crs(terrain.grid.crs, self.crs):
             raise CRSError(
                 f"The terrain is in {terrain.grid.crs}, the city in {self.crs}. "
@@ -173,38 +139,34 @@ class City:
             )
         self._agree_on_datum(_datum(terrain.vertical_datum), "terrain")
         grid = replace(terrain.grid, crs=self.crs)
-        terrain = Terrain(terrain.elevation, grid, self.vertical_datum)
-        rows, cols = terrain.grid.shape
-        record["features"] = rows * cols
-        record["notes"] = f"{cols} × {rows} cells of {terrain.grid.cell_size:.6g} m"
+        self._terrain = Terrain(terrain.elevation, grid, self.vertical_datum)
         self.provenance = [r for r in self.provenance if r["layer"] != "terrain"] + [record]
-        self._terrain = terrain
         self._stand_on_ground()
 
     def add_buildings(self, source: VectorSource, *, height: str | None = None) -> None:
         """Add buildings; `height` names the source's column of heights in metres."""
         columns = {} if height is None else {"height_m": height}
-        self._add("buildings", as_source(source, what="buildings"), columns)
+        self._add("buildings", source, columns)
 
     def add_streets(self, source: VectorSource) -> None:
         """Add streets."""
-        self._add("streets", as_source(source, what="streets"))
+        self._add("streets", source)
 
     def add_water(self, source: VectorSource) -> None:
         """Add rivers, canals, lakes and docks."""
-        self._add("water", as_source(source, what="water"))
+        self._add("water", source)
 
     def add_defences(self, source: VectorSource) -> None:
         """Add flood walls and gates."""
-        self._add("defences", as_source(source, what="defences"))
+        self._add("defences", source)
 
     def add_underpasses(self, source: VectorSource) -> None:
         """Add underpasses."""
-        self._add("underpasses", as_source(source, what="underpasses"))
+        self._add("underpasses", source)
 
     def add_assembly_areas(self, source: VectorSource) -> None:
         """Add areas where people are safe."""
-        self._add("assembly_areas", as_source(source, what="assembly_areas"))
+        self._add("assembly_areas", source)
 
     def add_bim(
         self,
@@ -222,72 +184,39 @@ class City:
         georeference
             Where the model stands, if it does not say it or says it wrongly.
         """
-        from twin.geo.formats.ifc import read_interior
-        from twin.geo.sources import existing_file
-
-        file = existing_file(Path(path), what="bim")
         if name is not None:
-            self._name_is_free(name, file)  # before the model is read, which takes its time
-        interior = read_interior(file, self.crs, georeference=georeference)
+            self._name_is_free(name, path)  # before the model is read, which takes its time
+        interior, datum, record = ingest.read_model(path, crs=self.crs, georeference=georeference)
         key = name or interior.name
-        self._name_is_free(key, file)
-        placed = interior.georeference
-        notes = [f"placed by {placed['method']}", *interior.notes]
-        named = placed.get("vertical_datum")
-        datum = None if named is None else known_datum(named)
-        if named is not None and datum is None:
-            notes.append(f"its vertical datum {named!r} has no code and is taken for the city's")
-        self._agree_on_datum(datum, f"model {file}")
-        record = provenance(Source(file), f"interiors/{key}", self.crs)
-        record |= {"features": len(interior.spaces), "notes": "; ".join(notes)}
-        self.provenance.append(record)
+        self._name_is_free(key, path)
+        self._agree_on_datum(datum, f"model {path}")
         self.interiors[key] = interior
+        self.provenance.append(record | {"layer": f"interiors/{key}"})
 
-    def _name_is_free(self, name: str, file: Path) -> None:
+    def _name_is_free(self, name: str, path: str | os.PathLike[str]) -> None:
         if name in self.interiors:
             raise InputError(
-                f"bim: {file}: there is an interior {name!r} already. Give another with name=."
+                f"bim: {path}: there is an interior {name!r} already. Give another with name=."
             )
 
     def _add(
-        self, name: str, source: Source | gpd.GeoDataFrame, columns: Mapping[str, str] | None = None
+        self, name: str, source: VectorSource, columns: Mapping[str, str] | None = None
     ) -> None:
         """Read a source into a layer, behind what the layer holds already."""
-        layer = LAYERS[name]
-        renamed = {} if isinstance(source, gpd.GeoDataFrame) else dict(source.columns)
-        named = name if isinstance(source, gpd.GeoDataFrame) else f"{name}: {source.path}"
-        raw, crs = read_vector(source, what=name, crs=self.crs, bounds=self._bounds)
-        frame, given, noted = normalise.normalise(
-            layer, raw, renamed | dict(columns or {}), named=named
+        frame, noted, record = ingest.read_layer(
+            name, source, crs=self.crs, bounds=self._bounds, columns=columns
         )
-        if name in _COMPLETE:
-            frame, more = _COMPLETE[name](frame, given)
-            noted += more
-        if self._bounds is not None:
-            frame = normalise.clip(layer, frame, shapely.box(*self._bounds))
-            noted = [
-                table[table["object_id"].isin(frame.index) | (table["object_id"] == "")]
-                for table in noted
-            ]
-            if frame.empty:
-                message = f"Nothing of the source lies inside the bounds {self._bounds}."
-                noted.append(
-                    findings.findings(name, "layer-outside", "warning", message, crs=self.crs)
-                )
         before = self._layer(name)
         if len(before):
             clash = frame.index.intersection(before.index)
             if len(clash):
                 raise InputError(
-                    f"{named}: the city already has {name} with the ids {_some(clash)}. "
+                    f"{name}: the city already has {name} with the ids {_some(clash)}. "
                     "Add each source once, or give the ids of one of them a prefix."
                 )
             frame = gpd.GeoDataFrame(pd.concat([before, frame]), crs=self.crs)
         self._layers[name] = frame
         self._findings = findings.concat([self._noted(), *noted], self.crs)
-        record = provenance(source, name, crs)
-        record["features"] = len(frame) - len(before)
-        record["notes"] = f"{sum(map(len, noted))} findings"
         self.provenance.append(record)
         if name == "buildings":
             self._stand_on_ground()
@@ -307,7 +236,7 @@ class City:
     def _stand_on_ground(self) -> None:
         terrain, frame = self.terrain, self.buildings
         if terrain is not None and len(frame):
-            frame["ground_m"] = buildings.ground_under(terrain, frame.geometry)
+            frame["ground_m"] = ground_under(terrain, frame.geometry)
 
     # --- what there is ----------------------------------------------------------------------
 
@@ -427,20 +356,10 @@ class City:
         gates = self.defences[self.defences["kind"] == "gate"]
         for unknown in sorted(opened.difference(gates.index)):
             raise InputError(f"There is no gate {unknown!r}. {did_you_mean(unknown, gates.index)}")
-        bed = self.terrain.on(grid)
+        ground = self.terrain.on(grid)
         for frame, level in ((self.underpasses, "floor_m"), (self.water, "bed_m")):
-            bed = burn.lower_to(bed, grid, frame.geometry.to_numpy(), frame[level])
-        if not walls:
-            return bed
-        base = bed.copy()
-        for defence in self.defences[self.defences["crest_m"].notna()].itertuples():
-            if defence.Index not in opened:
-                burn.raise_to(bed, grid, defence.geometry, defence.crest_m)
-        for gate in gates[gates.index.isin(opened)].itertuples():
-            cells = burn.line_cells(grid, gate.geometry)
-            known = np.isfinite(base[cells]) & np.isfinite(gate.sill_m)
-            bed[cells] = np.where(known, gate.sill_m, base[cells])
-        return bed
+            ground = burn.lower_to(ground, grid, frame.geometry.to_numpy(), frame[level])
+        return burn.defend(ground, grid, self.defences, opened) if walls else ground
 
     def building_cells(self, grid: Grid) -> npt.NDArray[np.int32]:
         """Return for each cell the building over its centre.
@@ -523,13 +442,6 @@ def _checked_bounds(bounds: Iterable[float]) -> Bounds:
 
 def _datum(value: str | None) -> str | None:
     return None if value is None else vertical_datum(value)
-
-
-def _survey_terrain(source: str | os.PathLike[str] | Source | Terrain) -> tuple[CRS, Bounds]:
-    if isinstance(source, Terrain):
-        return parse_crs(source.grid.crs), source.bounds
-    named = source if isinstance(source, Source) else Source(source)
-    return survey_raster(named.path, source_crs=named.crs)
 
 
 def _some(names: Any) -> str:
