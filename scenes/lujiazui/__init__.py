@@ -1,0 +1,1 @@
+"""A stylised riverside of Shanghai: data, station and the generator that makes them."""
