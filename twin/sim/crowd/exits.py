@@ -11,8 +11,8 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from twin.errors import GeometryError, did_you_mean
-from twin.sim.crowd.kernels import Exits
-from twin.sim.crowd.lattice import INSIDE, Lattice, cell_centres
+from twin.sim.crowd.kernels import EXIT, RING_EDGE
+from twin.sim.crowd.lattice import INSIDE, Ground, Lattice, cell_centres
 from twin.sim.crowd.surfaces import Surface
 
 __all__ = ["Area", "Seeds", "build_exits", "surface_of"]
@@ -47,9 +47,9 @@ def surface_of(surfaces: Sequence[Surface], name: str | None, shape: Any, what: 
 
 
 def build_exits(
-    exits: Mapping[str, Area | tuple[str, Area]], surfaces: Sequence[Surface], lattice: Lattice
-) -> tuple[Exits, list[Seeds]]:
-    """Return the exits' polygons as arrays, and the seeds of each for the floor field.
+    exits: Mapping[str, Area | tuple[str, Area]], surfaces: Sequence[Surface], lattice: Lattice, ground: Ground
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void], list[Seeds]]:
+    """Return the exits, the edges of their rings, and the seeds of each for the floor field.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def build_exits(
                 f"{what} lies outside the walkable area of {surfaces[s].name!r}; draw it so that "
                 "it overlaps."
             )
-        cells = _seeds(lattice, s, shape)
+        cells = _seeds(lattice, ground, s, shape)
         if cells[0].size == 0:
             raise GeometryError(
                 f"{what} covers too thin a slip of the walkable area for cells of "
@@ -82,27 +82,31 @@ def build_exits(
         where.append(s)
         seeds.append(cells)
         edges.append(np.vstack([np.hstack([c[:-1], c[1:]]) for c in xy]))
+    table = np.zeros(len(exits), EXIT)
+    last = np.cumsum([len(e) for e in edges])
+    table["surface"], table["last"] = where, last
+    table["first"][1:] = last[:-1]
+    ends = np.vstack(edges)
+    rings = np.zeros(len(ends), RING_EDGE)
+    for c, field in enumerate(("ax", "ay", "bx", "by")):
+        rings[field] = ends[:, c]
     boxes = np.array([[*e[:, :2].min(axis=0), *e[:, :2].max(axis=0)] for e in edges])
-    rows = np.vstack(edges)
-    arrays = Exits(
-        np.array(where, np.int32),
-        *(np.ascontiguousarray(boxes[:, c]) for c in range(4)),
-        np.concatenate([[0], np.cumsum([len(e) for e in edges])]).astype(np.int32),
-        *(np.ascontiguousarray(rows[:, c]) for c in range(4)),
-    )
-    return arrays, seeds
+    for c, field in enumerate(("west", "south", "east", "north")):
+        table[field] = boxes[:, c]
+    return table, rings, seeds
 
 
-def _seeds(lattice: Lattice, s: int, shape: Area) -> Seeds:
+def _seeds(lattice: Lattice, ground: Ground, s: int, shape: Area) -> Seeds:
     """Return the cells in and just before an exit, and their signed distance to its edge, m."""
     h = lattice.cell_size
-    x, y = cell_centres(lattice, s)
+    x, y = cell_centres(ground, s)
+    first = int(ground.windows[s]["first"])
     west, south, east, north = shape.bounds
     near = np.flatnonzero((x > west - h) & (x < east + h) & (y > south - h) & (y < north + h))
-    near = near[lattice.status[lattice.first[s] + near] == INSIDE]
+    near = near[lattice.status[first + near] == INSIDE]
     points = shapely.points(x[near], y[near])
     shapely.prepare(shape)
     distance = shapely.distance(shape.boundary, points)
     signed = np.where(shapely.contains(shape, points), -np.minimum(distance, 2 * h), distance)
     keep = signed < h / 2
-    return (lattice.first[s] + near[keep]).astype(np.int64), signed[keep]
+    return (first + near[keep]).astype(np.int64), signed[keep]

@@ -23,7 +23,7 @@ __all__ = ["SLOWEST", "directions", "look_up", "segments_cross", "solve"]
 SLOWEST = 0.02
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def solve(
     lattice: Lattice,
     factor: npt.NDArray[np.float32],
@@ -79,7 +79,7 @@ def solve(
                 kept += 1
                 continue
             waiting[c] = 0
-            stride = lattice.cols[surface[c]]
+            stride = lattice.stride[surface[c]]
             for side in range(4):
                 if faces[c] & (1 << side) == 0:
                     continue
@@ -105,7 +105,7 @@ def solve(
             threshold = lowest
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _upwind(phi, bits, n, stride, cost):  # type: ignore[no-untyped-def]
     """Return the value at a cell from its open neighbours, by Godunov's scheme."""
     a = np.float64(np.inf)
@@ -123,7 +123,7 @@ def _upwind(phi, bits, n, stride, cost):  # type: ignore[no-untyped-def]
     return min(a, b) + cost
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def directions(
     lattice: Lattice,
     phi: npt.NDArray[np.float32],
@@ -136,7 +136,7 @@ def directions(
         uy[c] = 0.0
         if lattice.status[c] != INSIDE or phi[c] == np.inf:
             continue
-        stride = lattice.cols[lattice.surface[c]]
+        stride = lattice.stride[lattice.surface[c]]
         bits = lattice.open[c]
         here = phi[c]
         east = here - phi[c + 1] if bits & EAST else -np.inf
@@ -156,7 +156,7 @@ def directions(
             uy[c] = uy[owner]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _slope(ahead, behind):  # type: ignore[no-untyped-def]
     """Return the descent along an axis from the drops of φ towards both neighbours."""
     if ahead > 0.0 and behind < 0.0 and behind > -np.inf:
@@ -170,7 +170,7 @@ def _slope(ahead, behind):  # type: ignore[no-untyped-def]
     return 0.0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def segments_cross(px, py, qx, qy, ax, ay, bx, by):  # type: ignore[no-untyped-def]
     """Say whether the closed segments pq and ab have a point in common."""
     dx, dy = bx - ax, by - ay
@@ -193,52 +193,51 @@ def segments_cross(px, py, qx, qy, ax, ay, bx, by):  # type: ignore[no-untyped-d
     return True
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _seen(lattice, cell, px, py, qx, qy):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _seen(ground, cell, px, py, qx, qy):  # type: ignore[no-untyped-def]
     """Say whether no wall near `cell` stands between p and q."""
-    for n in range(lattice.edge_start[cell], lattice.edge_start[cell + 1]):
-        k = lattice.edge_index[n]
-        if lattice.to[k] < 0 and segments_cross(
-            px, py, qx, qy, lattice.ax[k], lattice.ay[k], lattice.bx[k], lattice.by[k]
-        ):
+    for n in range(ground.edge_start[cell], ground.edge_start[cell + 1]):
+        edge = ground.edges[ground.edge_index[n]]
+        if edge.to < 0 and segments_cross(px, py, qx, qy, edge.ax, edge.ay, edge.bx, edge.by):
             return False
     return True
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def look_up(lattice, phi, ux, uy, s, cell, x, y):  # type: ignore[no-untyped-def]
-    """Return (found, φ, direction x, direction y) at a point of surface `s` that lies in `cell`.
+@njit(cache=True, nogil=True)
+def look_up(ground, phi, ux, uy, f, s, cell, x, y):  # type: ignore[no-untyped-def]
+    """Return (found, φ, direction x, direction y) of potential `f` at a point of surface `s`.
 
-    The four cell centres around the point count by bilinear weight, as far as no wall hides them.
-    Where all four are hidden or have no way out, the nearest centre within two cells that has one
-    and is in sight is walked to.
+    The four cell centres around the point, which lies in `cell`, count by bilinear weight, as far
+    as no wall hides them. Where all four are hidden or have no way out, the nearest centre within
+    two cells that has one and is in sight is walked to.
     """
-    h = lattice.cell_size
-    fx = (x - lattice.west[s]) / h - 0.5
-    fy = (y - lattice.south[s]) / h - 0.5
-    i, j = int(math.floor(fx)), int(math.floor(fy))
+    h = ground.cell_size
+    window = ground.windows[s]
+    fx = (x - window.west) / h - 0.5
+    fy = (y - window.south) / h - 0.5
+    i, j = math.floor(fx), math.floor(fy)
     fx -= i
     fy -= j
-    stride = lattice.cols[s]
-    base = lattice.first[s] + j * stride + i
-    near_wall = lattice.edge_start[cell + 1] > lattice.edge_start[cell]
+    stride = window.cols
+    base = window.first + np.int64(j) * stride + np.int64(i)
+    near_wall = ground.edge_start[cell + 1] > ground.edge_start[cell]
     weights = 0.0
     value = ex = ey = 0.0
-    best, best_weight = -1, 0.0
+    best, best_weight = base, 0.0
     for corner in range(4):
         a, b = corner & 1, corner >> 1
         c = base + a + b * stride
-        if phi[c] == np.inf:
+        if phi[f, c] == np.inf:
             continue
         ox, oy = (a - fx) * h, (b - fy) * h
-        if near_wall and not _seen(lattice, cell, x, y, x + ox, y + oy):
+        if near_wall and not _seen(ground, cell, x, y, x + ox, y + oy):
             continue
         w = (fx if a else 1.0 - fx) * (fy if b else 1.0 - fy) + 1e-9
         weights += w
         # the potential at the point, carried from the centre along its slope
-        value += w * (phi[c] + ux[c] * ox + uy[c] * oy)
-        ex += w * ux[c]
-        ey += w * uy[c]
+        value += w * (phi[f, c] + ux[f, c] * ox + uy[f, c] * oy)
+        ex += w * ux[f, c]
+        ey += w * uy[f, c]
         if w > best_weight:
             best, best_weight = c, w
     if weights > 0.0:
@@ -247,17 +246,19 @@ def look_up(lattice, phi, ux, uy, s, cell, x, y):  # type: ignore[no-untyped-def
         if norm > 0.2 * weights:
             return True, value, ex / norm, ey / norm
         # the ways part here: take that of the nearest centre
-        if ux[best] != 0.0 or uy[best] != 0.0:
-            return True, value, np.float64(ux[best]), np.float64(uy[best])
+        if ux[f, best] != 0.0 or uy[f, best] != 0.0:
+            return True, value, np.float64(ux[f, best]), np.float64(uy[f, best])
     nearest = np.inf
     for b in range(-2, 4):
         for a in range(-2, 4):
             c = base + a + b * stride
-            if c < 0 or c >= phi.size or phi[c] == np.inf:
+            if c < 0 or c >= phi.shape[1] or phi[f, c] == np.inf:
                 continue
             ox, oy = (a - fx) * h, (b - fy) * h
             d = math.sqrt(ox * ox + oy * oy)
-            if d + phi[c] < nearest and d > 1e-6 and _seen(lattice, cell, x, y, x + ox, y + oy):
-                nearest = d + phi[c]
+            if d + phi[f, c] < nearest and d > 1e-6 and _seen(
+                ground, cell, x, y, x + ox, y + oy
+            ):
+                nearest = d + phi[f, c]
                 ex, ey = ox / d, oy / d
     return nearest < np.inf, nearest, ex, ey

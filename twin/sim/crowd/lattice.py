@@ -32,6 +32,7 @@ __all__ = [
     "SOUTH",
     "WALL_REACH",
     "WEST",
+    "Ground",
     "Lattice",
     "build_lattice",
     "cell_centres",
@@ -47,55 +48,62 @@ _MARGIN = 3
 _HALO_DEPTH = 2.5
 
 
+#: A surface's window of the lattice: corner (m), size in cells, number of its first cell.
+WINDOW = np.dtype(
+    [("west", "f8"), ("south", "f8"), ("cols", "i8"), ("rows", "i8"), ("first", "i8")]
+)
+#: A straight piece of edge: ends (m), surface on the other side (-1: wall), link (-1: none).
+EDGE = np.dtype(
+    [("ax", "f8"), ("ay", "f8"), ("bx", "f8"), ("by", "f8"), ("to", "i8"), ("link", "i8")]
+)
+
+
+class Ground(NamedTuple):
+    """What a walker meets underfoot: windows, and the pieces of edge near each cell.
+
+    The pieces within `WALL_REACH` of cell c are ``edges[edge_index[edge_start[c]:
+    edge_start[c + 1]]]``.
+    """
+
+    cell_size: float
+    windows: npt.NDArray[np.void]
+    edges: npt.NDArray[np.void]
+    edge_start: npt.NDArray[np.int32]
+    edge_index: npt.NDArray[np.int32]
+
+
 class Lattice(NamedTuple):
-    """Cells of all surfaces, and the pieces of edge near each.
+    """Cells of all surfaces, one value each.
 
     Attributes
     ----------
     cell_size
         m.
-    west, south, cols, rows, first
-        One value per surface: corner of its window (m), its size in cells, its first cell.
+    stride
+        Distance from a cell to its northern neighbour, per surface.
     surface
-        Surface of each cell.
+        Index of the surface.
     status
-        OUTSIDE, INSIDE (centre on the surface) or HALO, per cell.
+        OUTSIDE, INSIDE (centre on the surface) or HALO.
     open
         Bits EAST, NORTH, WEST, SOUTH: no wall between the cell's centre and that neighbour's.
     owner
         Of a halo cell the cell on the other surface; of any other cell itself.
     copies, next_copy
         Linked list from a cell to the halo cells that it owns; -1 ends it.
-    edge_start, edge_index
-        The pieces of edge within `WALL_REACH` of cell c are ``edge_index[edge_start[c]:
-        edge_start[c + 1]]``.
-    ax, ay, bx, by, to, link
-        Ends of the pieces (m), surface on the other side (-1: wall), index of the link (-1: none).
     """
 
     cell_size: float
-    west: FloatArray
-    south: FloatArray
-    cols: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int64]
-    first: npt.NDArray[np.int64]
+    stride: npt.NDArray[np.int64]
     surface: npt.NDArray[np.int16]
     status: npt.NDArray[np.uint8]
     open: npt.NDArray[np.uint8]
     owner: npt.NDArray[np.int32]
     copies: npt.NDArray[np.int32]
     next_copy: npt.NDArray[np.int32]
-    edge_start: npt.NDArray[np.int32]
-    edge_index: npt.NDArray[np.int32]
-    ax: FloatArray
-    ay: FloatArray
-    bx: FloatArray
-    by: FloatArray
-    to: npt.NDArray[np.int64]
-    link: npt.NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _mark_inside(h, west, south, cols, rows, first, ax, ay, bx, by, status):  # type: ignore[no-untyped-def]
     """Mark the cells whose centre the closed edges enclose, by the parity of crossings westward."""
     for k in range(ax.size):
@@ -116,7 +124,7 @@ def _mark_inside(h, west, south, cols, rows, first, ax, ay, bx, by, status):  # 
             status[first + j * cols + i] = parity
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _close_faces(h, west, south, cols, rows, first, ax, ay, bx, by, faces):  # type: ignore[no-untyped-def]
     """Clear the bits of neighbours whose centres a wall keeps apart."""
     for k in range(ax.size):
@@ -146,11 +154,11 @@ def _close_faces(h, west, south, cols, rows, first, ax, ay, bx, by, faces):  # t
                     faces[first + (j - 1) * cols + i] &= 255 - NORTH
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _index_edges(h, west, south, cols, rows, first, edges, ax, ay, bx, by, reach, fill, start, out):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _index_edges(h, west, south, cols, rows, first, chosen, ax, ay, bx, by, reach, fill, start, out):  # type: ignore[no-untyped-def]
     """Count (or, with `fill`, list) for each cell the edges within `reach` of its centre."""
-    for n in range(edges.size):
-        k = edges[n]
+    for n in range(chosen.size):
+        k = chosen[n]
         dx, dy = bx[k] - ax[k], by[k] - ay[k]
         length2 = dx * dx + dy * dy
         for j in range(
@@ -200,7 +208,11 @@ def _walls_beyond_links(
 
 
 def _join_halo(
-    lattice: Lattice, surfaces: Sequence[Surface], links: Sequence[Link], origin: tuple[float, ...]
+    lattice: Lattice,
+    windows: npt.NDArray[np.void],
+    surfaces: Sequence[Surface],
+    links: Sequence[Link],
+    origin: tuple[float, ...],
 ) -> None:
     """Make halo cells beyond the links and tie them to their owners."""
     h = lattice.cell_size
@@ -216,12 +228,12 @@ def _join_halo(
             near = shapely.dwithin(link.line, centres, _HALO_DEPTH * h)
             cells = []
             for k in (s, t):
-                i0 = round((lattice.west[k] - origin[0]) / h)
-                j0 = round((lattice.south[k] - origin[1]) / h)
-                ki, kj = ii - i0, jj - j0
-                near &= (ki >= 1) & (ki < lattice.cols[k] - 1)
-                near &= (kj >= 1) & (kj < lattice.rows[k] - 1)
-                cells.append(lattice.first[k] + kj * lattice.cols[k] + ki)
+                window = windows[k]
+                ki = ii - round((window["west"] - origin[0]) / h)
+                kj = jj - round((window["south"] - origin[1]) / h)
+                near &= (ki >= 1) & (ki < window["cols"] - 1)
+                near &= (kj >= 1) & (kj < window["rows"] - 1)
+                cells.append(window["first"] + kj * window["cols"] + ki)
             mine, theirs = cells[0][near], cells[1][near]
             pair = (lattice.status[mine] == OUTSIDE) & (lattice.status[theirs] == INSIDE)
             for halo, owner in zip(mine[pair], theirs[pair], strict=True):
@@ -233,82 +245,66 @@ def _join_halo(
 
 def build_lattice(
     surfaces: Sequence[Surface], links: Sequence[Link], edges: Edges, cell_size: float
-) -> Lattice:
+) -> tuple[Lattice, Ground]:
     """Lay a lattice of cells of `cell_size` metres over the surfaces and join it at the links."""
     h = float(cell_size)
     boxes = np.array([s.polygon.bounds for s in surfaces])
     origin = (math.floor(boxes[:, 0].min()), math.floor(boxes[:, 1].min()))
-    i0 = np.floor((boxes[:, 0] - origin[0]) / h).astype(np.int64) - _MARGIN
-    j0 = np.floor((boxes[:, 1] - origin[1]) / h).astype(np.int64) - _MARGIN
-    cols = np.ceil((boxes[:, 2] - origin[0]) / h).astype(np.int64) + _MARGIN - i0
-    rows = np.ceil((boxes[:, 3] - origin[1]) / h).astype(np.int64) + _MARGIN - j0
-    first = np.concatenate([[0], np.cumsum(rows * cols)])
-    count = int(first[-1])
-
-    ends = [edges.ax, edges.ay, edges.bx, edges.by]
-    extra = _walls_beyond_links(surfaces, links, edges)
-    added = np.vstack([s for _, s in extra]) if extra else np.empty((0, 4))
-    all_ends = [np.concatenate([e, added[:, c]]) for c, e in enumerate(ends)]
-    none = np.full(len(added), -1, np.int64)
-    owners = [edges.surface, *(np.full(len(s), k, np.int64) for k, s in extra)]
-    of_surface = np.concatenate(owners)
+    low = np.floor((boxes[:, :2] - origin) / h).astype(np.int64) - _MARGIN
+    high = np.ceil((boxes[:, 2:] - origin) / h).astype(np.int64) + _MARGIN
+    cols, rows = (high - low).T
+    windows = np.zeros(len(surfaces), WINDOW)
+    windows["west"], windows["south"] = (origin + low * h).T
+    windows["cols"], windows["rows"] = cols, rows
+    windows["first"] = np.cumsum(rows * cols) - rows * cols
+    count = int((rows * cols).sum())
     lattice = Lattice(
         cell_size=h,
-        west=origin[0] + i0 * h,
-        south=origin[1] + j0 * h,
-        cols=cols,
-        rows=rows,
-        first=first[:-1].copy(),
+        stride=np.ascontiguousarray(cols),
         surface=np.repeat(np.arange(len(surfaces), dtype=np.int16), rows * cols),
         status=np.zeros(count, np.uint8),
         open=np.full(count, EAST | NORTH | WEST | SOUTH, np.uint8),
         owner=np.arange(count, dtype=np.int32),
         copies=np.full(count, -1, np.int32),
         next_copy=np.full(count, -1, np.int32),
-        edge_start=np.zeros(count + 1, np.int32),
-        edge_index=np.empty(0, np.int32),
-        ax=all_ends[0],
-        ay=all_ends[1],
-        bx=all_ends[2],
-        by=all_ends[3],
-        to=np.concatenate([edges.to, none]),
-        link=np.concatenate([edges.link, none]),
     )
-    windows = [
-        (
-            h,
-            float(lattice.west[s]),
-            float(lattice.south[s]),
-            int(cols[s]),
-            int(rows[s]),
-            int(first[s]),
-        )
-        for s in range(len(surfaces))
-    ]
-    for s, window in enumerate(windows):
-        own = edges.surface == s
-        _mark_inside(*window, *(e[own] for e in ends), lattice.status)
-        wall = (of_surface == s) & (lattice.to < 0)
-        _close_faces(*window, *(e[wall] for e in all_ends), lattice.open)
-    _join_halo(lattice, surfaces, links, origin)
+
+    own = np.stack([edges.ax, edges.ay, edges.bx, edges.by], axis=1)
+    extra = _walls_beyond_links(surfaces, links, edges)
+    ends = np.vstack([own, *(pieces for _, pieces in extra)])
+    seen_from = [np.full(len(pieces), k, np.int64) for k, pieces in extra]
+    of_surface = np.concatenate([edges.surface, *seen_from])
+    table = np.full(len(ends), -1, EDGE)
+    for c, name in enumerate(("ax", "ay", "bx", "by")):
+        table[name] = ends[:, c]
+    table["to"][: len(own)], table["link"][: len(own)] = edges.to, edges.link
+
+    columns = tuple(np.ascontiguousarray(ends[:, c]) for c in range(4))
+    scans = [(h, *(v.item() for v in window)) for window in windows]
+    for s, scan in enumerate(scans):
+        mine = np.flatnonzero(edges.surface == s)
+        _mark_inside(*scan, *(c[mine] for c in columns), lattice.status)
+        walls = np.flatnonzero((of_surface == s) & (table["to"] < 0))
+        _close_faces(*scan, *(c[walls] for c in columns), lattice.open)
+    _join_halo(lattice, windows, surfaces, links, origin)
 
     # the reach counts from anywhere in a cell, hence half a diagonal more from its centre
     reach = WALL_REACH + h * math.sqrt(0.5)
-    start, nothing = lattice.edge_start, np.empty(0, np.int32)
+    start, nothing = np.zeros(count + 1, np.int32), np.empty(0, np.int32)
     near = [np.flatnonzero(of_surface == s) for s in range(len(surfaces))]
-    for s, window in enumerate(windows):
-        _index_edges(*window, near[s], *all_ends, reach, False, start, nothing)
+    for scan, chosen in zip(scans, near, strict=True):
+        _index_edges(*scan, chosen, *columns, reach, False, start, nothing)
     np.cumsum(start, out=start)
-    listed, cursor = np.empty(int(start[-1]), np.int32), start.copy()
-    for s, window in enumerate(windows):
-        _index_edges(*window, near[s], *all_ends, reach, True, cursor, listed)
-    return lattice._replace(edge_index=listed)
+    index, cursor = np.empty(int(start[-1]), np.int32), start.copy()
+    for scan, chosen in zip(scans, near, strict=True):
+        _index_edges(*scan, chosen, *columns, reach, True, cursor, index)
+    return lattice, Ground(h, windows, table, start, index)
 
 
-def cell_centres(lattice: Lattice, surface: int) -> tuple[FloatArray, FloatArray]:
+def cell_centres(ground: Ground, surface: int) -> tuple[FloatArray, FloatArray]:
     """Return x and y of the centres of all cells of a surface's window, in their order, m."""
-    h = lattice.cell_size
-    x = lattice.west[surface] + (np.arange(lattice.cols[surface]) + 0.5) * h
-    y = lattice.south[surface] + (np.arange(lattice.rows[surface]) + 0.5) * h
+    window, h = ground.windows[surface], ground.cell_size
+    x = window["west"] + (np.arange(window["cols"]) + 0.5) * h
+    y = window["south"] + (np.arange(window["rows"]) + 0.5) * h
     xx, yy = np.meshgrid(x, y)
     return xx.ravel(), yy.ravel()

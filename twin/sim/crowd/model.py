@@ -19,11 +19,11 @@ from twin.sim.crowd import kernels
 from twin.sim.crowd.demand import WEIDMANN, Distribution, Source, draw, free_places
 from twin.sim.crowd.exits import Area, build_exits, surface_of
 from twin.sim.crowd.floor_field import SLOWEST, directions, solve
-from twin.sim.crowd.kernels import GONE, STRANDED, WAITING, WALKING, People, Work
+from twin.sim.crowd.kernels import GONE, PERSON, STRANDED, WAITING
 from twin.sim.crowd.lattice import INSIDE, build_lattice, cell_centres
 from twin.sim.crowd.neighbours import make_torus
 from twin.sim.crowd.surfaces import Link, Surface, cut_edges, find_links
-from twin.sim.crowd.velocity import CollisionFreeSpeed, HeadingSpeed, Near, choose_model
+from twin.sim.crowd.velocity import WALKER, CollisionFreeSpeed, HeadingSpeed, choose_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,19 +124,20 @@ class CrowdModel:
         self._model, self._parameters = choose_model(model)
         self._index = {name: k for k, name in enumerate(names)}
         edges = cut_edges(self.surfaces, self.links)
-        self.lattice = build_lattice(self.surfaces, self.links, edges, cell_size)
+        self.lattice, self._ground = build_lattice(self.surfaces, self.links, edges, cell_size)
         self._linked = np.eye(len(names), dtype=np.bool_)
         for link in self.links:
             a, b = self._index[link.first], self._index[link.second]
             self._linked[a, b] = self._linked[b, a] = True
         self._outdoor = np.array([s.kind == "outdoor" for s in self.surfaces])
-        self._ground = np.array([s.speed_factor for s in self.surfaces], np.float32)[
-            self.lattice.surface
-        ]
-        self._factor = self._ground.copy()
+        factors = np.array([s.speed_factor for s in self.surfaces], np.float32)
+        self._dry = factors[self.lattice.surface]
+        self._factor = self._dry.copy()
         self._factor_solved = self._factor.copy()
         self.exit_names = tuple(exits)
-        self._exits, self._seeds = build_exits(exits, self.surfaces, self.lattice)
+        self._exits, self._rings, self._seeds = build_exits(
+            exits, self.surfaces, self.lattice, self._ground
+        )
         self._destinations: list[int] = []
         self._phi, self._ux, self._uy = (np.empty((0, self._factor.size), np.float32),) * 3
         self._add_destination(-1)
@@ -150,6 +151,7 @@ class CrowdModel:
         self._grid_cells: dict[tuple[int, Grid], npt.NDArray[np.int32]] = {}
         self._sources: list[Source] = []
         self._count = self._present = 0
+        self._people, self._list = np.zeros(0, PERSON), np.zeros(0, np.int32)
         self._make_room(256)
 
     # --- people ---------------------------------------------------------------------------------
@@ -247,7 +249,7 @@ class CrowdModel:
         self, number: int, area: str | Area | tuple[str, Area] | None, radius: float
     ) -> tuple[FloatArray, npt.NDArray[np.int32]]:
         s, shape = self._area(area)
-        here = self._people.surface[self._active] == s
+        here = self._people["surface"][self._active] == s
         taken = self.positions[here]
         xy = free_places(shape, number, radius=radius, rng=self._rng, taken=taken)
         return xy, np.full(number, s, np.int32)
@@ -290,8 +292,8 @@ class CrowdModel:
         from scipy.spatial import cKDTree
 
         both = np.vstack([xy, self.positions])
-        where = np.concatenate([surface, self._people.surface[self._active]])
-        sizes = np.concatenate([radius, self._people.radius[self._active]])
+        where = np.concatenate([surface, self._people["surface"][self._active]])
+        sizes = np.concatenate([radius, self._people["radius"][self._active]])
         pairs = cKDTree(both).query_pairs(float(sizes.max(initial=0.0)), output_type="ndarray")
         a, b = pairs[:, 0], pairs[:, 1]
         apart = np.hypot(*(both[a] - both[b]).T)
@@ -311,15 +313,16 @@ class CrowdModel:
     ) -> npt.NDArray[np.int64]:
         ids = np.arange(self._count, self._count + len(xy))
         self._make_room(self._count + len(xy))
-        p = self._people
-        p.x[ids], p.y[ids] = xy[:, 0], xy[:, 1]
-        p.speed[ids], p.radius[ids], p.start[ids] = speed, radius, start
-        p.surface[ids], p.field[ids] = surface, field
-        p.state[ids], p.exit[ids], p.outdoor_link[ids] = WAITING, -1, -1
-        p.exit_time[ids] = p.outdoor_time[ids] = np.nan
-        if np.array_equal(self._factor, self._ground):
+        new = np.zeros(len(xy), PERSON)
+        new["x"], new["y"] = xy.T
+        new["speed"], new["radius"], new["start"] = speed, radius, start
+        new["surface"], new["field"], new["state"] = surface, field, WAITING
+        new["exit"] = new["outdoor_link"] = -1
+        new["exit_time"] = new["outdoor_time"] = np.nan
+        self._people[ids] = new
+        if np.array_equal(self._factor, self._dry):
             found = kernels.ways_out(
-                self.lattice, self._phi[field], self._ux[field], self._uy[field], p, ids
+                self._ground, self._phi, self._ux, self._uy, field, self._people, ids
             )
             if not found.all():
                 lost = xy[~found]
@@ -330,30 +333,24 @@ class CrowdModel:
                     f"({lost[0, 0]:.2f}, {lost[0, 1]:.2f}) on "
                     f"{self.surfaces[surface[np.argmin(found)]].name!r}."
                 )
-        self._work.active[self._present : self._present + len(ids)] = ids
+        self._list[self._present : self._present + len(ids)] = ids
         self._present += len(ids)
         self._count += len(ids)
         return ids
 
     def _make_room(self, number: int) -> None:
         """Enlarge the arrays so that they hold `number` people."""
-        if self._count == 0 or number > self._people.x.size:
-            size = max(256, 1 << (number - 1).bit_length())
-            types = (*[np.float64] * 7, np.int32, np.int32, np.uint8, np.int32, np.float64)
-            arrays = [np.zeros(size, t) for t in (*types, np.int32, np.float64)]
-            active = np.zeros(size, np.int32)
-            if self._count:
-                for new, old in zip(arrays, self._people, strict=True):
-                    new[: self._count] = old[: self._count]
-                active[: self._present] = self._active
-            self._people = People(*arrays)
-            floats = [np.zeros(size) for _ in range(4)]
-            cells = [np.zeros(size, np.int32) for _ in range(2)]
-            self._work = Work(active, *cells, *floats, np.zeros((size, 9)))
-            self._near = Near(
-                *(np.zeros(size) for _ in range(7)), *(np.zeros(size, np.int32) for _ in range(3))
-            )
-            self._torus = make_torus(size)
+        if number <= self._people.size:
+            return
+        size = max(256, 1 << (number - 1).bit_length())
+        people, present = np.zeros(size, PERSON), np.zeros(size, np.int32)
+        people[: self._count] = self._people[: self._count]
+        present[: self._present] = self._active
+        self._people, self._list = people, present
+        self._order = np.zeros(size, np.int32)
+        self._aims, self._near = np.zeros(size, WALKER), np.zeros(size, WALKER)
+        self._headings = np.zeros((size, 3, 9))
+        self._torus = make_torus(size)
 
     # --- the way --------------------------------------------------------------------------------
 
@@ -429,9 +426,9 @@ class CrowdModel:
         padded = np.append(clean.astype(np.float32).ravel(), np.float32(1.0))
         for s in chosen:
             cells = self._window(s)
-            self._factor[cells] = self._ground[cells] * padded[self._cells_of_grid(s, grid)]
+            self._factor[cells] = self._dry[cells] * padded[self._cells_of_grid(s, grid)]
         new, old = self._factor, self._factor_solved
-        changed = np.abs(new - old) > MATERIAL_CHANGE * self._ground
+        changed = np.abs(new - old) > MATERIAL_CHANGE * self._dry
         changed |= (new < SLOWEST) != (old < SLOWEST)
         if (changed & (self.lattice.status == INSIDE)).any():
             self._factor_solved[:] = self._factor
@@ -448,7 +445,7 @@ class CrowdModel:
         """Return for each cell of a surface the flat place of its centre in a grid, or the end."""
         key = (s, grid)
         if key not in self._grid_cells:
-            row, col = grid.index(*cell_centres(self.lattice, s))
+            row, col = grid.index(*cell_centres(self._ground, s))
             inside = (row >= 0) & (row < grid.rows) & (col >= 0) & (col < grid.cols)
             flat = np.where(inside, row * grid.cols + col, grid.rows * grid.cols)
             self._grid_cells[key] = flat.astype(np.int32)
@@ -487,10 +484,10 @@ class CrowdModel:
     def _run(self, steps: int, dt: float, now: float) -> None:
         if self._present:
             self._present = kernels.run(
-                steps, dt, now, self._present, self._people, self._work, self._near, self._torus,
-                self._linked, self._outdoor, self.lattice, self._factor,
-                np.array(self._destinations), self._phi, self._ux, self._uy, self._exits,
-                self._model, self._parameters,
+                steps, dt, now, self._present, self._people, self._list, self._order, self._aims,
+                self._near, self._headings, self._torus, self._linked, self._outdoor, self._ground,
+                self._factor, np.array(self._destinations), self._phi, self._ux, self._uy,
+                self._exits, self._rings, self._model, self._parameters,
             )  # fmt: skip
         self._taken += steps
 
@@ -500,7 +497,7 @@ class CrowdModel:
             number = source.arrivals(now, self._rng)
             if number == 0:
                 continue
-            here = self._people.surface[self._active] == source.surface
+            here = self._people["surface"][self._active] == source.surface
             xy = source.places(number, self.positions[here], self._rng)
             source.waiting, source.retry = number - len(xy), now + 0.5
             n = len(xy)
@@ -525,13 +522,13 @@ class CrowdModel:
         self._recorded = self._taken
         ids, p = self._active.copy(), self._people
         frame = np.full(len(ids), self._taken // self.record_every, np.int32)
-        self._records.append((ids, frame, p.x[ids], p.y[ids], p.surface[ids]))
+        self._records.append((ids, frame, p["x"][ids], p["y"][ids], p["surface"][ids]))
 
     # --- what there is to see -------------------------------------------------------------------
 
     @property
     def _active(self) -> npt.NDArray[np.int32]:
-        return self._work.active[: self._present]
+        return self._list[: self._present]
 
     @property
     def ids(self) -> npt.NDArray[np.int64]:
@@ -542,13 +539,13 @@ class CrowdModel:
     def positions(self) -> FloatArray:
         """Their places, (n, 2), m."""
         p, here = self._people, self._active
-        return np.column_stack([p.x[here], p.y[here]])
+        return np.column_stack([p["x"][here], p["y"][here]])
 
     @property
     def velocities(self) -> FloatArray:
         """Their velocities, (n, 2), m/s."""
         p, here = self._people, self._active
-        return np.column_stack([p.vx[here], p.vy[here]])
+        return np.column_stack([p["vx"][here], p["vy"][here]])
 
     @property
     def remaining(self) -> int:
@@ -563,7 +560,7 @@ class CrowdModel:
     @property
     def stranded(self) -> int:
         """How many stand in impassable ground or have no way out."""
-        return int((self._people.state[self._active] == STRANDED).sum())
+        return int((self._people["state"][self._active] == STRANDED).sum())
 
     @property
     def finished(self) -> bool:
@@ -578,7 +575,7 @@ class CrowdModel:
     def present(self) -> Present:
         """Return copies of the places and surfaces of those who are here."""
         p, here = self._people, self._active.copy()
-        return Present(here, p.x[here], p.y[here], p.surface[here], p.state[here])
+        return Present(here, p["x"][here], p["y"][here], p["surface"][here], p["state"][here])
 
     @property
     def left_indoors(self) -> tuple[npt.NDArray[Any], FloatArray]:
@@ -586,7 +583,7 @@ class CrowdModel:
         they did not), and when, s."""
         p, n = self._people, self._count
         names = np.array([*(k.name for k in self.links), ""], dtype=object)
-        return names[p.outdoor_link[:n]], p.outdoor_time[:n].copy()
+        return names[p["outdoor_link"][:n]], p["outdoor_time"][:n].copy()
 
     def table(self) -> pd.DataFrame:
         """Return those who are here: id, x, y, z (m), surface, state (see `STATES`)."""
@@ -596,11 +593,11 @@ class CrowdModel:
         return pd.DataFrame(
             {
                 "id": here.astype(np.int64),
-                "x": p.x[here],
-                "y": p.y[here],
-                "z": self._heights(p.x[here], p.y[here], p.surface[here]),
-                "surface": self._names(p.surface[here]),
-                "state": np.array(STATES, dtype=object)[p.state[here]],
+                "x": p["x"][here],
+                "y": p["y"][here],
+                "z": self._heights(p["x"][here], p["y"][here], p["surface"][here]),
+                "surface": self._names(p["surface"][here]),
+                "state": np.array(STATES, dtype=object)[p["state"][here]],
             }
         )
 
@@ -629,10 +626,10 @@ class CrowdModel:
         import pandas as pd
 
         p = self._people
-        out = np.flatnonzero(p.state[: self._count] == GONE)
-        out = out[np.argsort(p.exit_time[out], kind="stable")]
+        out = np.flatnonzero(p["state"][: self._count] == GONE)
+        out = out[np.argsort(p["exit_time"][out], kind="stable")]
         names = np.array(self.exit_names, dtype=object)
-        return pd.DataFrame({"id": out, "exit": names[p.exit[out]], "time": p.exit_time[out]})
+        return pd.DataFrame({"id": out, "exit": names[p["exit"][out]], "time": p["exit_time"][out]})
 
     def _heights(self, x: FloatArray, y: FloatArray, surface: npt.NDArray[np.int32]) -> FloatArray:
         planes = np.array([s.plane for s in self.surfaces])[surface]
@@ -656,7 +653,6 @@ class CrowdModel:
             "random": self._rng.bit_generator.state,
             "sources": [[s.next, s.waiting, s.retry] for s in self._sources],
         }
-        people = {f"people_{n}": a[: self._count] for n, a in self._people._asdict().items()}
         columns = zip(*self._records, strict=True) if self._records else ()
         records = {f"record_{k}": np.concatenate(list(c)) for k, c in enumerate(columns)}
         with Path(path).open("wb") as file:
@@ -666,7 +662,7 @@ class CrowdModel:
                 active=self._active,
                 factor=self._factor,
                 factor_solved=self._factor_solved,
-                **people,
+                people=self._people[: self._count],
                 **records,
             )
 
@@ -687,12 +683,12 @@ class CrowdModel:
                     f"{len(self._sources)}). Set the model up as it was before restoring."
                 )
             active = file["active"]
+            people = file["people"]
             self._count = self._present = 0
-            self._make_room(len(file["people_x"]))
-            self._count, self._present = len(file["people_x"]), len(active)
-            for name, values in self._people._asdict().items():
-                values[: self._count] = file[f"people_{name}"]
-            self._work.active[: self._present] = active
+            self._make_room(len(people))
+            self._count, self._present = len(people), len(active)
+            self._people[: self._count] = people
+            self._list[: self._present] = active
             self._factor[:], self._factor_solved[:] = file["factor"], file["factor_solved"]
             records = [file[f"record_{k}"] for k in range(5) if f"record_{k}" in file]
             self._records = [tuple(records)] if records else []

@@ -1,7 +1,7 @@
 """Who is near whom: people sorted into the cells of a torus.
 
-The plane is covered with square cells, folded onto a table of a fixed number of rows and columns, so
-that the table is as large as the crowd and not as large as the city. People far apart that fall
+The plane is covered with square cells, folded onto a table of a fixed number of rows and columns,
+so that the table is as large as the crowd and not as large as the city. People far apart that fall
 into the same cell of the table cost a look at their distance, nothing else.
 """
 
@@ -35,24 +35,26 @@ def make_torus(people: int) -> Torus:
     return Torus(np.zeros(rows * cols + 1, np.int32), rows, cols)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def sort_into_cells(torus, active, count, x, y, cell, order):  # type: ignore[no-untyped-def]
-    """Sort the first `count` people of `active` by cell, stably: `order` lists their places there."""
-    start = torus.start
+@njit(cache=True, nogil=True)
+def sort_into_cells(start, rows, cols, count, walkers, order):  # type: ignore[no-untyped-def]
+    """Sort the first `count` walkers by cell, stably: `order` lists their places."""
     start[:] = 0
     for a in range(count):
-        i = active[a]
-        col = np.int64(math.floor(x[i] / CELL)) & (torus.cols - 1)
-        row = np.int64(math.floor(y[i] / CELL)) & (torus.rows - 1)
-        c = row * torus.cols + col
-        cell[a] = c
-        start[c + 1] += 1
-    for c in range(torus.rows * torus.cols):
+        start[_place(walkers[a], rows, cols) + 1] += 1
+    for c in range(rows * cols):
         start[c + 1] += start[c]
     for a in range(count):
-        c = cell[a]
+        c = _place(walkers[a], rows, cols)
         order[start[c]] = a
         start[c] += 1
-    for c in range(torus.rows * torus.cols, 0, -1):
+    for c in range(rows * cols, 0, -1):
         start[c] = start[c - 1]
     start[0] = 0
+
+
+@njit(cache=True, nogil=True)
+def _place(walker, rows, cols):  # type: ignore[no-untyped-def]
+    """Return the cell of the table that a walker falls into."""
+    col = np.int64(math.floor(walker.x / CELL)) & (cols - 1)
+    row = np.int64(math.floor(walker.y / CELL)) & (rows - 1)
+    return row * cols + col

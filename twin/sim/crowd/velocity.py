@@ -1,15 +1,14 @@
 """The models: with what velocity a walker goes on, given who and what is near.
 
 A model is a small dataclass of parameters, named as in its paper, and one compiled function
-``(k, near, torus, linked, lattice, cell, gaps, parameters) -> (vx, vy)`` for walker `k` of the
-sorted crowd `near`. A further one is added by writing both and giving it a number in `velocity`.
+``(k, near, …, parameters) -> (vx, vy)`` for walker `k` of the sorted crowd `near`. A further one is added by writing both and giving it a number in `velocity`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass, fields
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from numba import njit
 from twin.errors import SimulationError, did_you_mean
 from twin.sim.crowd.neighbours import CELL
 
-__all__ = ["MODELS", "CollisionFreeSpeed", "HeadingSpeed", "Near", "choose_model", "velocity"]
+__all__ = ["MODELS", "CollisionFreeSpeed", "HeadingSpeed", "WALKER", "choose_model", "velocity"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -107,24 +106,16 @@ def choose_model(model: str | Model) -> tuple[int, FloatArray]:
     return model.number, values
 
 
-class Near(NamedTuple):
-    """The crowd in the order of its cells, one value for each person; see `People` for units.
-
-    `speed` is what the ground allows this person here; `phi` the potential, -inf for those who
-    stand; `ex`, `ey` the desired direction, zero for those who stand.
-    """
-
-    x: FloatArray
-    y: FloatArray
-    radius: FloatArray
-    speed: FloatArray
-    phi: FloatArray
-    ex: FloatArray
-    ey: FloatArray
-    field: npt.NDArray[np.int32]
-    surface: npt.NDArray[np.int32]
-    person: npt.NDArray[np.int32]
-
+#: One of the crowd as the others see him; the sorted crowd is an array of these.
+#: `speed` is what the ground allows this person here (m/s); `phi` the potential (m), -inf for those
+#: who stand; `ex`, `ey` the desired direction, zero for those who stand; the rest as in `PERSON`.
+WALKER = np.dtype(
+    [
+        *((name, "f8") for name in ("x", "y", "radius", "speed", "phi", "ex", "ey")),
+        *((name, "i4") for name in ("field", "surface", "person", "cell")),
+    ],
+    align=True,
+)
 
 #: Deviations from the desired direction in the order in which they are preferred: right first.
 _ANGLES = np.array([0.0, -0.3, 0.3, -0.6, 0.6, -0.9, 0.9, -1.2, 1.2])
@@ -134,64 +125,59 @@ _HEADINGS = _ANGLES.size
 _TOUCH = 0.02
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def velocity(number, k, near, torus, linked, lattice, cell, widest, gaps, parameters):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def velocity(number, k, near, start, rows, cols, linked, ground, widest, headings, parameters):  # type: ignore[no-untyped-def]
     """Return the velocity of walker `k` by the model of this number, m/s."""
     if number == 0:
-        return _heading_speed(k, near, torus, linked, lattice, cell, widest, gaps, parameters)
-    return _collision_free_speed(k, near, torus, linked, lattice, cell, widest, parameters)
+        return _heading_speed(k, near, start, rows, cols, linked, ground, widest, headings, parameters)
+    return _collision_free_speed(k, near, start, rows, cols, linked, ground, widest, parameters)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _window(torus, x, reach):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _window(x, reach):  # type: ignore[no-untyped-def]
     """Return the first and last cell along one axis within `reach` of a coordinate."""
     return np.int64(math.floor((x - reach) / CELL)), np.int64(math.floor((x + reach) / CELL))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _nearest_on_edge(lattice, edge, x, y):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _nearest_on_edge(edge, x, y):  # type: ignore[no-untyped-def]
     """Return the vector to the nearest point of an edge, and how far along the edge it lies."""
-    ax, ay = lattice.ax[edge] - x, lattice.ay[edge] - y
-    dx, dy = lattice.bx[edge] - lattice.ax[edge], lattice.by[edge] - lattice.ay[edge]
+    ax, ay = edge.ax - x, edge.ay - y
+    dx, dy = edge.bx - edge.ax, edge.by - edge.ay
     t = -(ax * dx + ay * dy) / (dx * dx + dy * dy)
     t = min(max(t, 0.0), 1.0)
     return ax + t * dx, ay + t * dy
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _narrow(gaps, k, px, py, radius, ex, ey):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _narrow(headings, k, px, py, radius):  # type: ignore[no-untyped-def]
     """Shorten the gaps of all headings by a disc at (px, py) from the walker."""
-    r2 = radius * radius
+    room = radius * radius
     for m in range(_HEADINGS):
-        hx = ex * _COS[m] - ey * _SIN[m]
-        hy = ex * _SIN[m] + ey * _COS[m]
+        hx, hy = headings[k, 1, m], headings[k, 2, m]
+        across = px * hy - py * hx
+        q = room - across * across
         along = px * hx + py * hy
-        if along > 0.0:
-            across = px * hy - py * hx
-            q = r2 - across * across
-            if q > 0.0:
-                gap = along - math.sqrt(q)
-                gaps[k, m] = min(gaps[k, m], gap)
+        if q > 0.0 and along > 0.0:
+            headings[k, 0, m] = min(headings[k, 0, m], along - math.sqrt(q))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _heading_speed(k, near, torus, linked, lattice, cell, widest, gaps, parameters):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _heading_speed(k, near, start, rows, cols, linked, ground, widest, headings, parameters):  # type: ignore[no-untyped-def]
     time_gap, restlessness, push_out, wall_radius = parameters
-    x, y, radius, free = near.x[k], near.y[k], near.radius[k], near.speed[k]
-    ex, ey, phi = near.ex[k], near.ey[k], near.phi[k]
-    here = near.surface[k]
+    me = near[k]
+    x, y, radius, free, cell = me.x, me.y, me.radius, me.speed, me.cell
+    ex, ey = me.ex, me.ey
     reach = free * time_gap
     shoulder = wall_radius * radius
     push_x = push_y = 0.0
-    for m in range(_HEADINGS):
-        gaps[k, m] = np.inf
 
-    first, last = lattice.edge_start[cell], lattice.edge_start[cell + 1]
+    first, last = ground.edge_start[cell], ground.edge_start[cell + 1]
     for n in range(first, last):
-        edge = lattice.edge_index[n]
-        if lattice.to[edge] >= 0:
+        edge = ground.edges[ground.edge_index[n]]
+        if edge.to >= 0:
             continue
-        wx, wy = _nearest_on_edge(lattice, edge, x, y)
+        wx, wy = _nearest_on_edge(edge, x, y)
         d = math.sqrt(wx * wx + wy * wy)
         if d < shoulder + _TOUCH and d > 0.0:
             # slide: no wish to go into a wall that is touched
@@ -206,57 +192,66 @@ def _heading_speed(k, near, torus, linked, lattice, cell, widest, gaps, paramete
     if norm > 1e-6:
         ex, ey = ex / norm, ey / norm
     else:
-        ex, ey = near.ex[k], near.ey[k]
+        ex, ey = me.ex, me.ey
+    # what is known of each heading: its free gap and its direction
+    for m in range(_HEADINGS):
+        headings[k, 0, m] = np.inf
+        headings[k, 1, m] = ex * _COS[m] - ey * _SIN[m]
+        headings[k, 2, m] = ex * _SIN[m] + ey * _COS[m]
     for n in range(first, last):
-        edge = lattice.edge_index[n]
-        if lattice.to[edge] < 0:
-            _narrow_by_wall(gaps, k, lattice, edge, x, y, shoulder, reach, ex, ey)
+        edge = ground.edges[ground.edge_index[n]]
+        if edge.to < 0:
+            _narrow_by_wall(headings, k, edge, x, y, shoulder, reach)
 
     far = reach + radius + widest
-    i0, i1 = _window(torus, x, far)
-    j0, j1 = _window(torus, y, far)
-    low, high = i0 & (torus.cols - 1), i1 & (torus.cols - 1)
+    i0, i1 = _window(x, far)
+    j0, j1 = _window(y, far)
+    low, high = i0 & (cols - 1), i1 & (cols - 1)
     for j in range(j0, j1 + 1):
-        row = (j & (torus.rows - 1)) * torus.cols
+        row = (j & (rows - 1)) * cols
         for part in range(1 if low <= high else 2):
             a = low if part == 0 else 0
-            b = high if low <= high or part == 1 else torus.cols - 1
-            for n in range(torus.start[row + a], torus.start[row + b + 1]):
-                px, py = near.x[n] - x, near.y[n] - y
-                both = radius + near.radius[n]
+            b = high if low <= high or part == 1 else cols - 1
+            for n in range(start[row + a], start[row + b + 1]):
+                other = near[n]
+                px, py = other.x - x, other.y - y
+                both = radius + other.radius
                 d2 = px * px + py * py
                 if d2 >= (reach + both) * (reach + both) or n == k:
                     continue
-                if not linked[here, near.surface[n]]:
+                if not linked[me.surface, other.surface]:
                     continue
                 if d2 < both * both:
                     d = math.sqrt(d2)
                     if d > 1e-9:
                         push_x -= (both - d) * px / d
                         push_y -= (both - d) * py / d
-                if near.field[n] == near.field[k] and (
-                    near.phi[n] > phi or (near.phi[n] == phi and near.person[n] > near.person[k])
+                if other.field == me.field and (
+                    other.phi > me.phi or (other.phi == me.phi and other.person > me.person)
                 ):
                     continue
                 if px * ex + py * ey > -both:
-                    _narrow(gaps, k, px, py, both, ex, ey)
+                    _narrow(headings, k, px, py, both)
 
     best, vx, vy = -np.inf, 0.0, 0.0
     for m in range(_HEADINGS):
-        v = min(free, max(0.0, gaps[k, m] / time_gap))
+        v = min(free, max(0.0, headings[k, 0, m] / time_gap))
         score = (v + restlessness) * _COS[m]
         if score > best:
             best = score
-            vx = v * (ex * _COS[m] - ey * _SIN[m])
-            vy = v * (ex * _SIN[m] + ey * _COS[m])
+            vx, vy = v * headings[k, 1, m], v * headings[k, 2, m]
     return vx + push_out * push_x, vy + push_out * push_y
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _narrow_by_wall(gaps, k, lattice, edge, x, y, shoulder, reach, ex, ey):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _narrow_by_wall(headings, k, edge, x, y, shoulder, reach):  # type: ignore[no-untyped-def]
     """Shorten the gaps of all headings by a wall: its line and its two ends, as thick as a body."""
-    ax, ay = lattice.ax[edge] - x, lattice.ay[edge] - y
-    bx, by = lattice.bx[edge] - x, lattice.by[edge] - y
+    far = reach + shoulder
+    wx, wy = _nearest_on_edge(edge, x, y)
+    if wx * wx + wy * wy >= far * far:
+        return
+    ax, ay = edge.ax - x, edge.ay - y
+    bx, by = edge.bx - x, edge.by - y
     dx, dy = bx - ax, by - ay
     length = math.sqrt(dx * dx + dy * dy)
     dx, dy = dx / length, dy / length
@@ -266,50 +261,47 @@ def _narrow_by_wall(gaps, k, lattice, edge, x, y, shoulder, reach, ex, ey):  # t
     if d < 0.0:
         nx, ny, d = -nx, -ny, -d
     start, end = ax * dx + ay * dy, bx * dx + by * dy
-    if d < reach + shoulder:
-        for m in range(_HEADINGS):
-            hx = ex * _COS[m] - ey * _SIN[m]
-            hy = ex * _SIN[m] + ey * _COS[m]
-            into = hx * nx + hy * ny
-            if into > 1e-9:
-                gap = max(0.0, (d - shoulder) / into)
-                along = gap * (hx * dx + hy * dy)
-                if start <= along <= end:
-                    gaps[k, m] = min(gaps[k, m], gap)
-    far = (reach + shoulder) * (reach + shoulder)
-    if ax * ax + ay * ay < far:
-        _narrow(gaps, k, ax, ay, shoulder, ex, ey)
-    if bx * bx + by * by < far:
-        _narrow(gaps, k, bx, by, shoulder, ex, ey)
+    for m in range(_HEADINGS):
+        into = headings[k, 1, m] * nx + headings[k, 2, m] * ny
+        if into > 1e-9:
+            gap = max(0.0, (d - shoulder) / into)
+            along = gap * (headings[k, 1, m] * dx + headings[k, 2, m] * dy)
+            if start <= along <= end:
+                headings[k, 0, m] = min(headings[k, 0, m], gap)
+    if ax * ax + ay * ay < far * far:
+        _narrow(headings, k, ax, ay, shoulder)
+    if bx * bx + by * by < far * far:
+        _narrow(headings, k, bx, by, shoulder)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _collision_free_speed(k, near, torus, linked, lattice, cell, widest, parameters):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _collision_free_speed(k, near, start, rows, cols, linked, ground, widest, parameters):  # type: ignore[no-untyped-def]
     time_gap, strength, reach_n, wall_strength, wall_range = parameters
-    x, y, radius, free = near.x[k], near.y[k], near.radius[k], near.speed[k]
-    here = near.surface[k]
-    dx, dy = near.ex[k], near.ey[k]
+    me = near[k]
+    x, y, radius, free, cell = me.x, me.y, me.radius, me.speed, me.cell
+    dx, dy = me.ex, me.ey
     # beyond this the repulsion is below 1e-4 of the wish and the gap does not bind
     reach = max(free * time_gap, reach_n * math.log(1e4 * max(strength, 1.0)))
     far = reach + radius + widest
-    i0, i1 = _window(torus, x, far)
-    j0, j1 = _window(torus, y, far)
-    low, high = i0 & (torus.cols - 1), i1 & (torus.cols - 1)
+    i0, i1 = _window(x, far)
+    j0, j1 = _window(y, far)
+    low, high = i0 & (cols - 1), i1 & (cols - 1)
     gap = np.inf
     for turn in range(2):
         # first the direction from all repulsions, then the gap along it
         for j in range(j0, j1 + 1):
-            row = (j & (torus.rows - 1)) * torus.cols
+            row = (j & (rows - 1)) * cols
             for part in range(1 if low <= high else 2):
                 a = low if part == 0 else 0
-                b = high if low <= high or part == 1 else torus.cols - 1
-                for n in range(torus.start[row + a], torus.start[row + b + 1]):
-                    px, py = near.x[n] - x, near.y[n] - y
-                    both = radius + near.radius[n]
+                b = high if low <= high or part == 1 else cols - 1
+                for n in range(start[row + a], start[row + b + 1]):
+                    other = near[n]
+                    px, py = other.x - x, other.y - y
+                    both = radius + other.radius
                     d2 = px * px + py * py
                     if d2 >= (reach + both) * (reach + both) or n == k or d2 == 0.0:
                         continue
-                    if not linked[here, near.surface[n]]:
+                    if not linked[me.surface, other.surface]:
                         continue
                     d = math.sqrt(d2)
                     if turn == 0:
@@ -319,11 +311,11 @@ def _collision_free_speed(k, near, torus, linked, lattice, cell, widest, paramet
                     elif px * dx + py * dy >= 0.0 and abs(px * dy - py * dx) <= both:
                         gap = min(gap, d - both)
         if turn == 0:
-            for n in range(lattice.edge_start[cell], lattice.edge_start[cell + 1]):
-                edge = lattice.edge_index[n]
-                if lattice.to[edge] >= 0:
+            for n in range(ground.edge_start[cell], ground.edge_start[cell + 1]):
+                edge = ground.edges[ground.edge_index[n]]
+                if edge.to >= 0:
                     continue
-                wx, wy = _nearest_on_edge(lattice, edge, x, y)
+                wx, wy = _nearest_on_edge(edge, x, y)
                 d = math.sqrt(wx * wx + wy * wy)
                 if d > 0.0:
                     push = wall_strength * math.exp((radius - d) / wall_range) / d
