@@ -303,6 +303,16 @@ def test_other_reference_system_of_the_city(interior: Interior, station: ModuleT
         read_interior(interior.source, "EPSG:4326")
 
 
+def test_ifc4x3_reads_the_same(scene: Path, interior: Interior, tmp_path: Path) -> None:
+    text = (scene / "data" / "station.ifc").read_text(encoding="ascii")
+    path = tmp_path / "station.ifc"
+    path.write_text(text.replace("('IFC4')", "('IFC4X3_ADD2')"), encoding="ascii")
+    other = read_interior(path, CRS, meshes=False)
+    assert other.georeference == interior.georeference
+    assert other.graph().equals(interior.graph())
+    assert other.levels.geometry.geom_equals_exact(interior.levels.geometry, 1e-6).all()
+
+
 def test_without_space_boundaries_the_rooms_are_the_same(
     altered: Callable[..., Path], interior: Interior
 ) -> None:
