@@ -45,7 +45,7 @@ class LayerList:
 
     def draw(self, visible: dict[str, bool], scale: float) -> Image:
         """Draw the rows."""
-        canvas = Canvas(LAYERS_WIDTH, 12 + _ROW * len(self.names), scale)
+        canvas = Canvas(LAYERS_WIDTH, 12 + _ROW * (len(self.names) + 1), scale)
         for number, (key, name) in enumerate(self.names):
             y = 6 + _ROW * number
             colour = _BLUE if visible[key] else (255, 255, 255)
@@ -56,6 +56,9 @@ class LayerList:
             canvas.text(32, y + 4, name, 12.5)
             if number < 9:
                 canvas.text(LAYERS_WIDTH - 12, y + 4, str(number + 1), 11, colour=_GREY, anchor="r")
+        y = 6 + _ROW * len(self.names)
+        canvas.text(32, y + 4, "Help", 12.5, colour=_GREY)
+        canvas.text(LAYERS_WIDTH - 12, y + 4, "h", 11, colour=_GREY, anchor="r")
         return canvas.pixels()
 
     def row_at(self, y: float, scale: float) -> str | None:
@@ -111,9 +114,9 @@ class Timeline:
 
 def help_panel(scale: float) -> Image:
     """Keys and what they do."""
-    canvas = Canvas(330, 46 + 20 * len(HELP), scale, opacity=0.95)
+    canvas = Canvas(390, 46 + 20 * len(HELP), scale, opacity=0.95)
     canvas.text(16, 11, "Keys and mouse", 14, bold=True)
     for number, (key, meaning) in enumerate(HELP):
         canvas.text(16, 38 + 20 * number, key, 12, bold=True)
-        canvas.text(206, 38 + 20 * number, meaning, 12, colour=INK)
+        canvas.text(232, 38 + 20 * number, meaning, 12, colour=INK)
     return canvas.pixels()

@@ -14,11 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData, vtkPolyData
-from vtkmodules.vtkCommonTransforms import vtkTransform
-from vtkmodules.vtkFiltersCore import vtkAppendPolyData, vtkFeatureEdges
-from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
+from vtkmodules.vtkFiltersCore import vtkFeatureEdges
 from vtkmodules.vtkFiltersHybrid import vtkGreedyTerrainDecimation
-from vtkmodules.vtkFiltersSources import vtkCylinderSource, vtkSphereSource
 from vtkmodules.vtkRenderingCore import vtkActor, vtkGlyph3DMapper
 
 from twin.render.palette import AGENTS, NO_DATA, STILL_WATER
@@ -31,7 +28,7 @@ from twin.render.polydata import (
     set_colours,
     texture_of,
 )
-from twin.render.shapes import hillshade, skirt
+from twin.render.shapes import hillshade, lathe, skirt
 from twin.render.stage import Layer, People, Pins, Relief, Sheet, Solids
 
 __all__ = ["Drawn", "Sight", "draw_layer"]
@@ -342,26 +339,9 @@ class DrawnPeople(Drawn):
 
 def _person() -> vtkPolyData:
     """A body and a head, 1.75 m tall, feet at the origin."""
-    body = vtkCylinderSource()
-    body.SetResolution(8)
-    body.SetRadius(0.24)
-    body.SetHeight(1.4)
-    upright = vtkTransform()
-    upright.Translate(0, 0, 0.7)
-    upright.RotateX(90)
-    turned = vtkTransformPolyDataFilter()
-    turned.SetTransform(upright)
-    turned.SetInputConnection(body.GetOutputPort())
-    head = vtkSphereSource()
-    head.SetCenter(0, 0, 1.57)
-    head.SetRadius(0.18)
-    head.SetThetaResolution(8)
-    head.SetPhiResolution(6)
-    both = vtkAppendPolyData()
-    both.AddInputConnection(turned.GetOutputPort())
-    both.AddInputConnection(head.GetOutputPort())
-    both.Update()
-    return both.GetOutput()
+    outline = [(0.0, 0.2), (0.9, 0.27), (1.4, 0.24), (1.46, 0.09), (1.52, 0.17), (1.66, 0.17)]
+    mesh = lathe([(0.0, 0.0), *outline, (1.75, 0.0)], sides=8)
+    return polydata_of(mesh.vertices, mesh.faces)
 
 
 class DrawnPins(Drawn):

@@ -93,9 +93,8 @@ class Palette:
         if self.scale != 1.0:
             scaled = scaled / self.scale
         edges = np.asarray(self.edges, dtype=scaled.dtype if scaled.dtype.kind == "f" else float)
-        classes = np.searchsorted(edges, scaled, side="right").astype(np.uint8)
-        classes[np.isnan(scaled)] = UNKNOWN
-        return classes
+        classes = np.searchsorted(edges, scaled, side="right")
+        return np.where(np.isnan(scaled), UNKNOWN, classes).astype(np.uint8)
 
     def table(self, *, no_data: bool = True) -> npt.NDArray[np.uint8]:
         """Return RGBA for each of the 256 answers of `classify`; nothing is transparent.

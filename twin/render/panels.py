@@ -275,7 +275,7 @@ def free_spot(
     for left, low in (
         (x + gap, y - height / 2),
         (x - gap - width, y - height / 2),
-        (x - width / 2, y + gap),
+        (x - width / 2, y + (height + gap) / 2),
     ):
         inside = min(left, low) >= 0 and left + width <= size[0] and low + height <= size[1]
         if inside and not any(

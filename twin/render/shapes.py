@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Mesh", "areas", "hillshade", "ribbons", "skirt", "walls"]
+__all__ = ["Mesh", "areas", "hillshade", "lathe", "ribbons", "skirt", "walls"]
 
 FloatArray = npt.NDArray[np.float64]
 #: Any sequence of shapely geometries.
@@ -168,6 +168,25 @@ def skirt(elevation: npt.NDArray[Any], west: float, north: float, cell: float, b
         [np.column_stack([a, a + 1, a + 1 + n]), np.column_stack([a, a + 1 + n, a + n])]
     )
     return Mesh.of(np.concatenate([upper, lower]), faces, np.zeros(len(faces)))
+
+
+def lathe(outline: Sequence[tuple[float, float]], sides: int) -> Mesh:
+    """Turn an outline of (height, radius), m, about the vertical axis."""
+    z, radius = np.asarray(outline, float).T
+    angle = np.linspace(0.0, 2 * np.pi, sides, endpoint=False)
+    rings = np.stack(
+        [
+            np.outer(radius, np.cos(angle)),
+            np.outer(radius, np.sin(angle)),
+            np.repeat(z[:, None], sides, 1),
+        ],
+        axis=-1,
+    )
+    number = np.arange(len(z) * sides).reshape(len(z), sides)
+    a, b = number[:-1], np.roll(number, -1, axis=1)[:-1]
+    c, d = np.roll(number, -1, axis=1)[1:], number[1:]
+    faces = np.concatenate([np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, b, c), (a, c, d))])
+    return Mesh.of(rings.reshape(-1, 3), faces, np.zeros(len(faces)))
 
 
 def hillshade(

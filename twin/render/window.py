@@ -58,6 +58,9 @@ class Controls:
         self._pan = vtkInteractorStyleTrackballCamera()
         self._pan.AddObserver(vtkCommand.LeftButtonPressEvent, lambda s, _: s.OnMiddleButtonDown())
         self._pan.AddObserver(vtkCommand.LeftButtonReleaseEvent, lambda s, _: s.OnMiddleButtonUp())
+        for style in (self._turn, self._pan):
+            # while a button is down only the style hears of it; it tells when that is over
+            style.AddObserver(vtkCommand.EndInteractionEvent, lambda *_: self._on_click())
         interactor.SetInteractorStyle(self._pan if self._plan else self._turn)
         self._tags: dict[str, int] = {}
         # before the styles (priority 0), which must not see what the controls have taken
@@ -182,15 +185,16 @@ class Controls:
         return self._sliding
 
     def _on_release(self) -> bool:
-        if self._sliding:
-            self._sliding = False
-            return True
+        sliding, self._sliding = self._sliding, False
+        return sliding
+
+    def _on_click(self) -> None:
+        """Select, where the mouse did not move between press and release."""
         pressed, self._pressed = self._pressed, None
         if pressed is not None:
             x, y = self.interactor.GetEventPosition()
             if max(abs(x - pressed[0]), abs(y - pressed[1])) <= STEADY:
                 self.select(x, y)
-        return False
 
     def _on_key(self) -> bool:
         key = self.interactor.GetKeySym() or ""
