@@ -93,6 +93,12 @@ def test_bounds_cut_everything_but_buildings(files):
     assert city.grid(10.0).shape == (17, 14)
 
 
+def test_to_touch_the_bounds_is_not_to_reach_in():
+    shapes = frame([square(0, 0), square(9.995, 0), square(9.9, 0), square(20, 0)], id=list("abcd"))
+    bounds = (EAST - 5, NORTH, EAST + 10, NORTH + 10)
+    assert list(City.from_files(shapes, bounds=bounds).buildings.index) == ["a", "c"]
+
+
 def test_a_layer_outside_the_bounds_is_a_finding(files):
     bounds = (EAST + 120, NORTH - 50, EAST + 190, NORTH - 20)
     city = City.from_files(**files, bounds=bounds)

@@ -87,8 +87,9 @@ def test_metres_in_a_geojson_that_says_nothing_are_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0.95, 0.6, 0.1])
-@pytest.mark.parametrize("name", ["a.gpkg", "a.geojson", "a.fgb", "a.parquet"])
-def test_a_truncated_file_is_one_clear_error(tmp_path, name, kept):
+@pytest.mark.parametrize("part", [False, True])
+@pytest.mark.parametrize("name", ["a.gpkg", "a.geojson", "a.fgb", "a.parquet", "a.shp"])
+def test_a_truncated_file_is_one_clear_error(tmp_path, name, kept, part):
     path = tmp_path / name
     many = frame([square(20 * k, 0) for k in range(400)], height_m=np.arange(400) + 3.0)
     if name.endswith("parquet"):
@@ -97,8 +98,9 @@ def test_a_truncated_file_is_one_clear_error(tmp_path, name, kept):
         many.to_crs(4326 if name.endswith("json") else CRS).to_file(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * kept)])
+    bounds = (EAST, NORTH, EAST + 100, NORTH + 10) if part else None
     with pytest.raises(InputError, match=r"a\..* \(.*(bytes|MB)\) cannot be read.*cut short"):
-        City.from_files(buildings=path, crs=CRS)
+        City.from_files(buildings=path, crs=CRS, bounds=bounds)
 
 
 def test_what_is_no_vector_file_is_refused(tmp_path):

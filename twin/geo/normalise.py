@@ -130,8 +130,11 @@ def generate_ids(layer: str, geometry: gpd.GeoSeries) -> list[str]:
 
 
 def clip(layer: Layer, frame: gpd.GeoDataFrame, box: shapely.Polygon) -> gpd.GeoDataFrame:
-    """Keep what lies in a box: buildings whole if they reach into it, all else cut at its edge."""
-    frame = frame[frame.intersects(box)]
+    """Keep what lies in a box: buildings whole if they reach into it, all else cut at its edge.
+
+    To touch the edge, or to cross it by less than a centimetre, is not to reach into it.
+    """
+    frame = frame[frame.intersects(box.buffer(-0.01))]
     if layer.name == "buildings" or shapely.covered_by(frame.geometry.to_numpy(), box).all():
         return frame
     shapes = shapely.intersection(frame.geometry.to_numpy(), box)

@@ -33,6 +33,10 @@ __all__ = [
 
 _PARQUET = {".parquet", ".geoparquet"}
 
+#: Formats of which a file that is cut short just ends early where only a part is asked for; they
+#: are read whole and their features counted.
+_COUNTED = {".fgb"}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -191,6 +195,8 @@ def _read(source: Source, window: tuple[Bounds, str] | None, *, what: str) -> gp
 
     layer = _pick_layer(source, what=what)
     try:
+        if path.suffix.lower() == ".shp":
+            _check_shapefile(path, what=what)
         info = pyogrio.read_info(path, layer=layer)
         if info["features"] == 0:
             raise InputError(
@@ -198,7 +204,7 @@ def _read(source: Source, window: tuple[Bounds, str] | None, *, what: str) -> gp
                 "Leave the layer out, or fill it."
             )
         box = None
-        if window is not None:
+        if window is not None and path.suffix.lower() not in _COUNTED:
             box = transform_bounds(*window, _declared_crs(source, info["crs"], what=what))
         # rings with too few points become empty here and are listed as findings later
         frame = pyogrio.read_dataframe(path, layer=layer, bbox=box, on_invalid="ignore")
@@ -213,6 +219,19 @@ def _read(source: Source, window: tuple[Bounds, str] | None, *, what: str) -> gp
             path, what, f"{len(frame)} of the {info['features']} features could be read"
         )
     return frame
+
+
+def _check_shapefile(path: Path, *, what: str) -> None:
+    """See that a shapefile is as long as its header says; GDAL reads what is missing as nothing.
+
+    The length is the big-endian integer at byte 24, in words of 16 bits (ESRI Shapefile Technical
+    Description, July 1998, table 1).
+    """
+    with path.open("rb") as stream:
+        header = stream.read(28)
+    stated = 2 * int.from_bytes(header[24:28], "big")
+    if path.stat().st_size < stated:
+        raise _unreadable(path, what, f"its header says {stated} bytes")
 
 
 def _pick_layer(source: Source, *, what: str) -> str:

@@ -294,10 +294,12 @@ def _system(dataset: DatasetReader, file: Path, stated: str | None) -> CRS:
             f"terrain: {file} has {dataset.count} bands of bytes: a picture, no elevation. "
             "Give a raster of one band in metres."
         )
-    if dataset.transform.is_identity:
+    t = dataset.transform
+    # GDAL counts cells (a damaged .img: from half a cell aside) where it knows no coordinates
+    if (t.a, t.b, t.d, t.e) == (1, 0, 0, 1) and abs(t.c) <= 1 and abs(t.f) <= 1:
         raise InputError(
             f"terrain: {file} is not georeferenced: it does not say where its cells lie. "
-            "Export it with its georeference (GeoTIFF), or add a world file."
+            "It may be cut short; fetch it again, or export it with its georeference (GeoTIFF)."
         )
     if stated is not None:
         return parse_crs(stated, where=f"terrain: {file}")
