@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from twin.sim.flood.forcing import ForcingLike
@@ -32,7 +33,7 @@ class Open:
     kind = OPEN
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stage:
     """A water level outside, as of a river or the sea.
 
@@ -42,15 +43,19 @@ class Stage:
     ----------
     level
         Water level, m in the bed's datum: a value, ``(times, values)`` or a function of time.
+    where
+        The cells along the side, from west or north, that it holds for; the rest is a wall. By
+        default all.
     """
 
     level: ForcingLike
+    where: npt.NDArray[np.bool_] | None = None
     kind = STAGE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Discharge:
-    """Water that enters through the whole side.
+    """Water that enters through a side.
 
     It is spread as the conveyance of the side's cells, that is by depth^(5/3); over the lowest
     5 cm of the side while that is dry.
@@ -59,9 +64,12 @@ class Discharge:
     ----------
     flow
         Discharge, m³/s, negative to withdraw: a value, ``(times, values)`` or a function of time.
+    where
+        The cells along the side, from west or north, that it enters by. By default all.
     """
 
     flow: ForcingLike
+    where: npt.NDArray[np.bool_] | None = None
     kind = DISCHARGE
 
 
@@ -71,17 +79,19 @@ Boundary = Wall | Open | Stage | Discharge
 @njit(error_model="numpy", nogil=True)
 def _inlet_depth(h, z, lowest):
     """Depth by which a cell takes part in an inflow, m."""
-    return max(h, max(lowest + 0.05 - z, 0.0))
+    return max(h, lowest + 0.05 - z, 0.0)
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def edge_fluxes(state, z, kinds, values, edges, dt, dx, volumes):
+def edge_fluxes(state, z, kinds, values, where, edges, dt, dx, volumes):
     """Fluxes through the sides for one step, and the volumes that they move.
 
     Parameters
     ----------
     kinds, values
         Kind of each side; its level above the kernels' datum, m, or its discharge, m³/s.
+    where
+        [side, padded cell]: whether the boundary acts there.
     edges
         Filled: [side; mass, normal momentum, tangential momentum; padded cell], positive to the
         east and south.
@@ -104,11 +114,11 @@ def edge_fluxes(state, z, kinds, values, edges, dt, dx, volumes):
         if kind == DISCHARGE:
             for i in range(PAD, count - PAD):
                 row, col = _edge_cell(side, i, rows, cols)
-                if z[row, col] < SOLID:
+                if where[side, i] and z[row, col] < SOLID:
                     lowest = min(lowest, float(z[row, col]))
             for i in range(PAD, count - PAD):
                 row, col = _edge_cell(side, i, rows, cols)
-                if z[row, col] < SOLID:
+                if where[side, i] and z[row, col] < SOLID:
                     d = _inlet_depth(float(state.h[row, col]), float(z[row, col]), lowest)
                     total += d ** (5 / 3)
         for i in range(PAD, count - PAD):
@@ -131,18 +141,18 @@ def edge_fluxes(state, z, kinds, values, edges, dt, dx, volumes):
                 if normal > 0:
                     mass = h * normal
                     push += mass * normal
+            elif not where[side, i] or (kind == STAGE and value <= bed):
+                if normal > 0:  # as a wall reflects
+                    push += h * normal * (normal + wave)
             elif kind == STAGE:
                 outside = value - bed
-                if outside > 0:
-                    if normal > wave:
-                        outside, speed = h, normal
-                    else:
-                        limit = np.sqrt(GRAVITY * outside)
-                        speed = max(normal + 2 * (wave - limit), -limit)
-                    mass = outside * speed
-                    push = mass * speed + 0.5 * GRAVITY * outside * outside
-                elif normal > 0:  # as a wall reflects
-                    push += h * normal * (normal + wave)
+                if normal > wave:
+                    outside, speed = h, normal
+                else:
+                    limit = np.sqrt(GRAVITY * outside)
+                    speed = max(normal + 2 * (wave - limit), -limit)
+                mass = outside * speed
+                push = mass * speed + 0.5 * GRAVITY * outside * outside
             else:
                 share = _inlet_depth(h, bed, lowest) ** (5 / 3) / total
                 mass = -value / dx * share

@@ -148,19 +148,19 @@ def as_forcing(value: ForcingLike, what: str) -> Forcing:
     )
 
 
-def block_storm(depth: float, duration: float, start: float = 0.0) -> Series:
+def block_storm(depth: float, duration: float, *, begins: float = 0.0) -> Series:
     """Return a storm of constant intensity, m/s.
 
     Parameters
     ----------
     depth
         Rain depth in all, m.
-    duration, start
+    duration, begins
         Its length and beginning, s.
     """
     _check_storm(depth, duration)
-    rate, end = depth / duration, start + duration
-    return Series([start, start, end, end], [0.0, rate, rate, 0.0], "block storm")
+    rate, end = depth / duration, begins + duration
+    return Series([begins, begins, end, end], [0.0, rate, rate, 0.0], "block storm")
 
 
 def chicago_storm(
@@ -170,7 +170,7 @@ def chicago_storm(
     *,
     offset: float = 600.0,
     exponent: float = 0.7,
-    start: float = 0.0,
+    begins: float = 0.0,
 ) -> Series:
     """Return a Chicago storm (Keifer & Chu 1957, J. Hydraul. Div. ASCE 83), m/s.
 
@@ -181,7 +181,7 @@ def chicago_storm(
     ----------
     depth
         Rain depth in all, m.
-    duration, start
+    duration, begins
         Its length and beginning, s.
     peak
         Share of the duration that lies before the peak.
@@ -200,7 +200,7 @@ def chicago_storm(
     # mean intensities between fine times around the peak, from the curve of the depth
     share = np.linspace(0.0, 1.0, 61) ** 2
     before, after = peak * duration * share, (1 - peak) * duration * share
-    top = start + peak * duration
+    top = begins + peak * duration
 
     def fallen(span: npt.NDArray[np.float64], part: float) -> npt.NDArray[np.float64]:
         t = span / part
@@ -212,8 +212,8 @@ def chicago_storm(
         [-fallen(before, peak)[::-1], fallen(after, 1 - peak)[1:]]
     )  # depth since the peak
     rates = np.diff(curve) / np.diff(edges)
-    times = np.concatenate([[edges[0]], np.repeat(edges, 2)[1:-1], [edges[-1], edges[-1]]])
-    return Series(times, np.concatenate([np.repeat(rates, 2), [0.0]]), "Chicago storm")
+    values = np.concatenate([[0.0], np.repeat(rates, 2), [0.0]])
+    return Series(np.repeat(edges, 2), values, "Chicago storm")
 
 
 def _check_storm(depth: float, duration: float) -> None:

@@ -131,8 +131,8 @@ class Cells(NamedTuple):
 class Forcing(NamedTuple):
     """What acts from outside during one step."""
 
-    rain: Array  #: m/s, one cell where there is none
-    uniform: float  #: rain everywhere, m/s
+    rain: float  #: m/s
+    pattern: Array  #: share of it that a cell gets, one cell where all get the same
     seep: Array  #: infiltration capacity, m/s, one cell where there is none
     taken: npt.NDArray[np.float64]  #: water infiltrated so far, m
     edges: Array  #: [west, east, north, south; mass, normal and tangential momentum; cell]
@@ -224,7 +224,7 @@ def _faces(B, out, sl, sr, un, ut, cl, cr, across, first, last):
         )
         # the face's bed above either cell's, and the depths above it
         dz = zr - zl
-        dl = min(max(zero, dz), min(hl, dz + hr))
+        dl = min(max(zero, dz), hl, dz + hr)
         dr = dl - dz
         a = min(hl - dl, hl)
         b = min(hr - dr, hr)
@@ -341,7 +341,7 @@ def _slopes(B, a, b, across_a, across_b, steep, half, flat, solid, c):
     u, v = B[_CENTRE + _U + c], B[_CENTRE + _V + c]
     su = _limited(u - B[a + _U + i], B[b + _U + k] - u, steep, half)
     sv = _limited(v - B[a + _V + i], B[b + _V + k] - v, steep, half)
-    deep = min(min(ha, hb), h) > flat and max(max(za, zb), z) < solid
+    deep = min(ha, hb, h) > flat and max(za, zb, z) < solid
     keep = deep and abs(level - depth) < h
     none = depth - depth
     return (
@@ -429,10 +429,11 @@ def _fill(B, row, value, count):
 def _forcing(B, r, first, count, forcing, cells, old, dt):
     """Rain, infiltration, carried rounding and drag of one row; `first` is its first column."""
     T = B.dtype.type
-    if forcing.rain.shape[0] > 1:
-        rain = forcing.rain[r]
+    if forcing.pattern.shape[0] > 1:
+        pattern = forcing.pattern[r]
+        rain = dt * T(forcing.rain)
         for c in range(count):
-            B[_RAIN + c] = dt * rain[first + c]
+            B[_RAIN + c] = rain * pattern[first + c]
     if forcing.seep.shape[0] > 1:
         seep = forcing.seep[r]
         for c in range(count):
@@ -526,7 +527,7 @@ def _tile_first(B, row, col, rows, cols, whole, old, new, cells, forcing, peaks,
     first, last = _2, n + _2
     _fill(B, _FAST, T(0), count)
     _fill(B, _DEEP, T(0), count)
-    _fill(B, _RAIN, T(dt * forcing.uniform), count)
+    _fill(B, _RAIN, T(dt * forcing.rain), count)
     _fill(B, _SEEP, T(0), count)
     _fill(B, _SX, T(0), count)
     _fill(B, _SY, T(0), count)
@@ -580,7 +581,7 @@ def _tile_second(B, row, col, rows, cols, whole, old, new, cells, forcing, peaks
     first, last = _2, n + _2
     _fill(B, _FAST, T(0), count)
     _fill(B, _DEEP, T(0), count)
-    _fill(B, _RAIN, T(dt * forcing.uniform), count)
+    _fill(B, _RAIN, T(dt * forcing.rain), count)
     _fill(B, _SEEP, T(0), count)
     for i in range(3):
         r = row - 2 + i

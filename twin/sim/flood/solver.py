@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -15,7 +15,7 @@ from twin.errors import InputError, SimulationError, did_you_mean
 from twin.sim.flood import boundaries as sides
 from twin.sim.flood import kernels as kn
 from twin.sim.flood.boundaries import SIDES, Boundary, Discharge, Stage, Wall
-from twin.sim.flood.forcing import Constant, Forcing, ForcingLike, Function, Series, as_forcing
+from twin.sim.flood.forcing import Constant, Forcing, ForcingLike, Series, as_forcing
 
 __all__ = ["ShallowWater"]
 
@@ -310,6 +310,23 @@ class ShallowWater:
         self._core(self._bed)[self.inside] = (raw - self._datum)[self.inside]
         self._busy[:] = True
 
+    def fill(self, depth: npt.ArrayLike) -> None:
+        """Set still water of these depths [row, col], m, as the state at time 0.
+
+        Raises
+        ------
+        SimulationError
+            If the flood has begun.
+        """
+        if self.steps:
+            raise SimulationError("Water can only be filled in before the first step.")
+        self._core(self._old.h)[...] = self._given(depth, "depth", least=0.0)
+        for q in (self._old.qx, self._old.qy):
+            q[...] = 0
+        self._busy[:] = True
+        self._initial = self._stored()
+        self._remember_start(self._peaks.flooded)
+
     # --- time ---------------------------------------------------------------------------------
 
     def advance(self, until: float) -> None:
@@ -351,7 +368,7 @@ class ShallowWater:
                 fastest = max(fastest, 2 * math.sqrt(g * max(depth, 0.0)))
             elif isinstance(boundary, Discharge):
                 q = abs(self._side_forcings[side].mean(at, at)) / self.cell_size
-                q /= max(1, int(self._tile_side_cells[side]))
+                q /= self._width[side]
                 fastest = max(fastest, 3 * (q * g) ** (1 / 3))
         for rows, _, discharge in self._sources:
             q = abs(discharge.mean(at, at)) / (4 * self.cell_size * len(rows))
@@ -367,7 +384,7 @@ class ShallowWater:
         self._fill_sides(dt, after)
         active = self._active(raining=uniform > 0)
         forcing = kn.Forcing(
-            self._pattern, uniform, self._infiltration, self._taken, self._edges, self._forced
+            uniform, self._pattern, self._infiltration, self._taken, self._edges, self._forced
         )
         self._step(
             self._scratch, self._tiles, active, self._old, self._new, self._cells, forcing,
@@ -427,8 +444,8 @@ class ShallowWater:
                 level = isinstance(self._boundaries[side], Stage)
                 self._values[i] = value - self._datum if level else value
         sides.edge_fluxes(
-            self._old, self._bed, self._kinds, self._values, self._edges, dt, self.cell_size,
-            self._volumes,
+            self._old, self._bed, self._kinds, self._values, self._where, self._edges, dt,
+            self.cell_size, self._volumes,
         )  # fmt: skip
 
     # --- tiles --------------------------------------------------------------------------------
@@ -542,6 +559,11 @@ class ShallowWater:
                 else [b.kind, None]
                 for side, b in self._boundaries.items()
             },
+            "where": {
+                side: where.tolist()
+                for side, b in self._boundaries.items()
+                if (where := getattr(b, "where", None)) is not None
+            },
             "sources": [
                 [r.tolist(), c.tolist(), _plain(q, "discharge of a source")]
                 for r, c, q in self._sources
@@ -580,7 +602,9 @@ class ShallowWater:
             courant=setup["courant"],
             flooded_depth=setup["flooded_depth"],
             boundaries={
-                side: kinds[kind]() if value is None else kinds[kind](_forcing(value))
+                side: kinds[kind]()
+                if value is None
+                else kinds[kind](_forcing(value), setup["where"].get(side))
                 for side, (kind, value) in setup["boundaries"].items()
             },
         )
@@ -618,15 +642,29 @@ class ShallowWater:
         self._values = np.zeros(4)
         self._forced = self._kinds != sides.WALL
         self._edges = np.zeros((4, 3, max(self._padded)), self._T)
+        self._where = np.zeros((4, max(self._padded)), np.bool_)
+        for i, side in enumerate(SIDES):
+            count = self.shape[0 if i < 2 else 1]
+            given = getattr(self._boundaries[side], "where", None)
+            where = np.ones(count, np.bool_) if given is None else np.asarray(given, np.bool_)
+            if where.shape != (count,):
+                raise InputError(
+                    f"The boundary in the {side} says where it holds for {where.shape} cells, "
+                    f"but the side has {count}."
+                )
+            self._where[i, kn.PAD : kn.PAD + count] = where
         self._measure_sides()
 
     def _measure_sides(self) -> None:
+        """Find the lowest bed and the number of cells of each side where its boundary holds."""
         bed = self._core(self._bed)
-        ends = {"west": bed[:, 0], "east": bed[:, -1], "north": bed[0], "south": bed[-1]}
-        self._lowest = {s: float(z[z < kn.SOLID].min(initial=np.inf)) for s, z in ends.items()}
-        self._tile_side_cells = {s: int((z < kn.SOLID).sum()) for s, z in ends.items()}
-        for side in SIDES:
-            if isinstance(self._boundaries[side], Discharge) and not self._tile_side_cells[side]:
+        self._lowest, self._width = {}, {}
+        for i, ends in enumerate((bed[:, 0], bed[:, -1], bed[0], bed[-1])):
+            side = SIDES[i]
+            held = ends[self._where[i, kn.PAD : kn.PAD + len(ends)] & (ends < kn.SOLID)]
+            self._lowest[side] = float(held.min(initial=np.inf))
+            self._width[side] = len(held)
+            if isinstance(self._boundaries[side], Discharge) and not len(held):
                 raise InputError(f"The discharge in the {side} has no cell to enter by.")
 
     def _set_pattern(self, pattern: npt.ArrayLike) -> None:

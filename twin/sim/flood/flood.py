@@ -1,0 +1,472 @@
+"""`Flood`: shallow water on a city, as one of the simulations of a scene."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.errors import InputError, SimulationError
+from twin.sim.flood import impacts
+from twin.sim.flood.boundaries import SIDES, Boundary, Discharge, Stage
+from twin.sim.flood.forcing import Forcing, ForcingLike, as_forcing
+from twin.sim.flood.ground import Gate, Source, gate_cells, lay_ground, waters
+from twin.sim.flood.hazard import HAZARD_CLASSES, defra_class
+from twin.sim.flood.observed import GaugeMean, Observed
+from twin.sim.flood.solver import ShallowWater
+from twin.sim.simulation import FieldSpec, GridField, Observations, Results, Snapshot
+from twin.units import format_duration
+
+if TYPE_CHECKING:
+    from twin.geo.city import City
+
+__all__ = ["Flood"]
+
+#: A forcing, the id of a datastream, or several of them.
+Driven: TypeAlias = ForcingLike | str | GaugeMean
+
+#: Depth from which ground counts as flooded, m: what people call water in the street.
+FLOODED = 0.05
+#: Streets are looked at, and moving gates are set, at least this often, s.
+WATCH = 30.0
+#: Steps in which a gate opens.
+GATE_STEPS = 20
+
+
+class Flood:
+    """Rain, river and gates on a city.
+
+    Parameters
+    ----------
+    city
+        Terrain is a must; buildings, streets, water, defences and underpasses are taken where
+        there are any.
+    resolution
+        Edge of a cell, m.
+    bounds
+        West, south, east, north, m; by default the city's.
+    rain
+        m/s: a value, ``(times, values)``, a function of time, a design storm, the id of a
+        datastream, or the `GaugeMean` of several.
+    boundaries
+        For "west", "east", "north", "south" one of `Wall` (default), `Open`, `Stage`, `Discharge`;
+        the value of the latter two may be the id of a datastream. On a side that the city's waters
+        reach they hold for the water's cells only: land beside a river is behind its banks.
+    gates
+        Which gates of the city's defences open, and when; the others stay shut.
+    sources
+        Water that comes in at points.
+    buildings
+        "blocks": no water gets in, roofs shed their rain to the nearest ground; "raised": beds
+        5 m above the ground, on which it rains as elsewhere; "none": as if they were not there.
+    manning
+        Roughness, s m^(−1/3); by default by cover (`twin.sim.flood.ground.ROUGHNESS`).
+    infiltration
+        What the ground takes, m/s.
+    initial_level
+        Level at which the waters start that reach a side with a stage (all, without one), m. By
+        default the stage outside at the start; without any they start dry.
+    observations
+        Where datastreams are read; needed where one is named.
+
+    Notes
+    -----
+    Not modelled: sewers and drains, seepage through walls, water inside buildings, debris.
+    """
+
+    reads: ClassVar[tuple[FieldSpec, ...]] = ()
+    writes: ClassVar[tuple[FieldSpec, ...]] = (
+        FieldSpec("flood.depth", "m", "Water depth", "water_depth"),
+        FieldSpec("flood.speed", "m s-1", "Speed of the water"),
+        FieldSpec("flood.level", "m", "Water level", "water_surface_height_above_reference_datum"),
+        FieldSpec("flood.velocity_x", "m s-1", "Velocity to the east", "sea_water_x_velocity"),
+        FieldSpec("flood.velocity_y", "m s-1", "Velocity to the north", "sea_water_y_velocity"),
+    )
+
+    def __init__(
+        self,
+        city: City,
+        *,
+        resolution: float,
+        bounds: tuple[float, float, float, float] | None = None,
+        name: str = "flood",
+        rain: Driven | None = None,
+        boundaries: Mapping[str, Boundary] | None = None,
+        gates: Sequence[Gate] = (),
+        sources: Sequence[Source] = (),
+        buildings: Literal["blocks", "raised", "none"] = "blocks",
+        manning: float | None = None,
+        infiltration: float = 0.0,
+        initial_level: float | None = None,
+        scheme: Literal["godunov"] = "godunov",
+        order: int = 1,
+        precision: Literal["float64", "float32"] = "float64",
+        observations: Observations | None = None,
+    ) -> None:
+        self.city, self.name = city, name
+        self.grid = city.grid(resolution, bounds)
+        self._observations = observations
+        self._observed: list[Observed] = []
+        self._initial_level = initial_level
+        ground = lay_ground(city, self.grid, buildings, manning)
+        self._ground = ground
+        self._usable = np.isfinite(ground.bed)
+        self._gates = gate_cells(city, self.grid, gates)
+        self.solver = ShallowWater(
+            ground.bed,
+            self.grid.cell_size,
+            manning=np.where(self._usable, ground.manning, 0.0),
+            scheme=scheme,
+            order=order,
+            precision=precision,
+            boundaries=self._resolve_sides(boundaries or {}),
+            flooded_depth=FLOODED,
+        )
+        if rain is not None:
+            self.solver.rain_on(self._driven(rain, "rain"), ground.rain)
+        self.solver.infiltration = infiltration
+        for source in sources:
+            row, col = self._cell(source)
+            flow: Any = source.discharge
+            self.solver.add_source(row, col, self._driven(flow, "discharge of a source"))
+        self._watch_city(ground.owner)
+        self._begun = False
+
+    # --- set-up -------------------------------------------------------------------------------
+
+    def _driven(self, value: Driven, what: str) -> Forcing:
+        if not isinstance(value, (str, GaugeMean)):
+            return as_forcing(value, what)
+        names = (value,) if isinstance(value, str) else tuple(value.datastreams)
+        if self._observations is None:
+            raise InputError(
+                f"The {what} is to come from {', '.join(map(repr, names))}, but the flood is given "
+                "no observations to read."
+            )
+        if not names:
+            raise InputError(f"The {what} names no datastream.")
+        forcing = Observed(self._observations, names)
+        self._observed.append(forcing)
+        return forcing
+
+    def _resolve_sides(self, given: Mapping[str, Boundary]) -> dict[str, Boundary]:
+        """Read the forcing of each side, and keep it to the water's cells where there are any."""
+        water = self._ground.water & self._usable
+        ends = {"west": water[:, 0], "east": water[:, -1], "north": water[0], "south": water[-1]}
+        sides: dict[str, Boundary] = {}
+        for side, boundary in given.items():
+            sides[side] = boundary
+            if isinstance(boundary, (Stage, Discharge)) and side in SIDES:
+                where = boundary.where
+                if where is None and ends[side].any():
+                    where = ends[side]
+                if isinstance(boundary, Stage):
+                    level = self._driven(boundary.level, f"stage in the {side}")
+                    sides[side] = Stage(level, where)
+                else:
+                    flow = self._driven(boundary.flow, f"discharge in the {side}")
+                    sides[side] = Discharge(flow, where)
+        self._stages = {s: b for s, b in sides.items() if isinstance(b, Stage)}
+        return sides
+
+    def _cell(self, source: Source) -> tuple[int, int]:
+        """Return the domain's cell nearest to a source; within three cells, or it is an error."""
+        row, col = (int(k) for k in self.grid.index(source.x, source.y))
+        rows, cols = np.nonzero(self._usable)
+        away = np.maximum(np.abs(rows - row), np.abs(cols - col))
+        nearest = int(np.argmin(away))
+        if away[nearest] > 3:
+            raise InputError(
+                f"The source at ({source.x:g}, {source.y:g}) lies on no ground of the flood: "
+                f"outside {self.grid.bounds}, or inside a building."
+            )
+        return int(rows[nearest]), int(cols[nearest])
+
+    def _watch_city(self, owner: npt.NDArray[np.int32]) -> None:
+        city, grid = self.city, self.grid
+        self._doors = impacts.around_buildings(grid, city.buildings.geometry, owner, self._usable)
+        dry_land = self._usable & ~self._ground.water  # streets over a river run on bridges
+        along = impacts.cells_along(grid, city.streets.geometry, dry_land)
+        inside = impacts.cells_inside(grid, city.underpasses.geometry, self._usable)
+        self._watches = {
+            "streets": impacts.Watch(city.streets, along),
+            "underpasses": impacts.Watch(city.underpasses, inside),
+        }
+
+    def _begin(self) -> None:
+        """Fill the waters: put off until the first use, when the first readings have come in."""
+        if self._begun:
+            return
+        self._begun = True
+        level = self._initial_level
+        if level is None and self._stages:
+            for forcing in self._observed:
+                forcing.read(0.0, 0.0)
+            stages = [as_forcing(b.level, "stage").mean(0.0, 0.0) for b in self._stages.values()]
+            level = float(np.mean(stages))
+        if level is not None:
+            depth = waters(self._ground.bed, self._ground.water, level, list(self._stages))
+            self.solver.fill(depth)
+
+    # --- Simulation ---------------------------------------------------------------------------
+
+    @property
+    def time(self) -> float:
+        """Seconds since the scene's start."""
+        return self.solver.time
+
+    @property
+    def finished(self) -> bool:
+        """Never: water can always rise."""
+        return False
+
+    def advance(self, until: float) -> None:
+        """Compute on to exactly this time, s."""
+        self._begin()
+        if until > self.time:
+            for forcing in self._observed:
+                forcing.read(self.time, until)
+        while self.time < until:
+            start = self.time
+            self._set_gates()
+            self.solver.advance(min(until, self._next_stop()))
+            depth = self.solver.depth
+            for watch in self._watches.values():
+                watch.look(start, self.time, depth)
+
+    def _next_stop(self) -> float:
+        """Return the next time at which streets are looked at or a gate moves, s."""
+        stops = [(math.floor(self.time / WATCH + 1e-9) + 1) * WATCH]
+        for gate in self._gates:
+            opens, step = gate.gate.opens, gate.gate.duration / GATE_STEPS
+            if self.time < opens:
+                stops.append(opens)
+            elif self.time < opens + gate.gate.duration:
+                done = math.floor((self.time - opens) / step + 1e-6)
+                stops.append(opens + (done + 1) * step)
+        return min(stops)
+
+    def _set_gates(self) -> None:
+        if not any(gate.gate.opens <= self.time for gate in self._gates):
+            return
+        bed = self._ground.bed
+        changed = False
+        for gate in self._gates:
+            now = gate.bed(self.time)
+            changed |= bool((bed[gate.cells] != now).any())
+            bed[gate.cells] = now
+        if changed:
+            self.solver.set_bed(bed)
+
+    def give(self, name: str) -> GridField:
+        """Return the present state of one of the fields in `writes`."""
+        self._begin()
+        sw = self.solver
+        if name == "flood.depth":
+            values = sw.depth
+        elif name == "flood.level":
+            values = np.where(sw.depth >= FLOODED, sw.level, np.nan)
+        elif name in {"flood.speed", "flood.velocity_x", "flood.velocity_y"}:
+            wet = sw.depth >= FLOODED
+            u, v = np.where(wet, sw.u, 0.0), np.where(wet, sw.v, 0.0)
+            values = {"d": np.hypot(u, v), "x": u, "y": v}[name[-1]]
+        else:
+            raise SimulationError(f"The flood has no field {name!r} to give.")
+        return GridField(self._masked(values), self.grid)
+
+    def take(self, name: str, value: GridField) -> None:
+        """Refuse: the flood reads no field of others."""
+        raise SimulationError(f"The flood reads no field, and so cannot take {name!r}.")
+
+    def snapshot(self) -> Snapshot:
+        """Return depth, speed, level, velocity_x and velocity_y, and the volumes so far."""
+        fields = {spec.name.removeprefix("flood."): self.give(spec.name) for spec in self.writes}
+        balance = self.solver.balance()
+        flooded = self.solver.depth[~self._ground.water] >= FLOODED
+        numbers = {
+            "stored volume [m3]": balance["stored"],
+            "inflow volume [m3]": balance["inflow"],
+            "outflow volume [m3]": balance["outflow"],
+            "rain volume [m3]": balance["rain"],
+            "infiltrated volume [m3]": balance["infiltrated"],
+            "flooded area [m2]": float(flooded.sum()) * self.grid.cell_area,
+            "closed streets [1]": float(self._watches["streets"].closed.sum()),
+        }
+        return Snapshot(self.time, fields, None, numbers)
+
+    def sample_level(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the water level at points, m; NaN where it is dry or there is no ground."""
+        field = self.give("flood.level")
+        return np.asarray(self.grid.sample(field.values, x, y))
+
+    def results(self) -> Results:
+        """Return the maps of maxima, what was hit, and the volume balance."""
+        self._begin()
+        sw = self.solver
+        peaks = {
+            "max_depth": sw.max_depth,
+            "max_speed": sw.max_speed,
+            "max_hazard": sw.max_hazard,
+            "arrival_time": sw.arrival_time,
+        }
+        maps = {
+            "max_depth": FieldSpec("flood.max_depth", "m", "Largest water depth"),
+            "max_speed": FieldSpec("flood.max_speed", "m s-1", "Largest speed of the water"),
+            "max_hazard": FieldSpec(
+                "flood.max_hazard", "m2 s-1", "Largest flood hazard rating (Defra FD2321)"
+            ),
+            "arrival_time": FieldSpec("flood.arrival_time", "s", "First time deeper than 5 cm"),
+        }
+        fields = {k: (spec, GridField(self._masked(peaks[k]), self.grid))
+                  for k, spec in maps.items()}  # fmt: skip
+        classes = self._masked(defra_class(peaks["max_hazard"]))
+        spec = FieldSpec(
+            "flood.hazard_class", "1", "Hazard to people: 0 low, 1 moderate, 2 significant, "
+            "3 extreme (Defra FD2321)",
+        )  # fmt: skip
+        fields["hazard_class"] = (spec, GridField(classes, self.grid))
+        streets = self._watches["streets"].table(peaks, ("name", "kind"))
+        streets.insert(3, "length_m", self.city.streets.geometry.length.to_numpy())
+        tables = {
+            "buildings": impacts.impact_table(
+                self.city.buildings, self._doors, peaks, ("name", "use")
+            ),
+            "streets": streets,
+            "underpasses": self._watches["underpasses"].table(peaks, ("name", "floor_m")),
+        }
+        summary = self._summary(tables)
+        return Results(fields, tables, summary, _headlines(summary, tables))
+
+    def _summary(self, tables: Mapping[str, Any]) -> dict[str, Any]:
+        land = self._usable & ~self._ground.water
+        depth = self.solver.max_depth
+        buildings, streets = tables["buildings"], tables["streets"]
+        under = tables["underpasses"]
+        return {
+            "time_s": self.time,
+            "steps": self.solver.steps,
+            "cells": int(self._usable.sum()),
+            "cell_size_m": self.grid.cell_size,
+            "flooded_area_m2": float((depth[land] >= FLOODED).sum()) * self.grid.cell_area,
+            "max_depth_on_land_m": float(depth[land].max(initial=0.0)),
+            "buildings": len(buildings),
+            "buildings_in_water": int((buildings["max_depth_m"] >= FLOODED).sum()),
+            "buildings_by_class": {k: int((buildings["class"] == k).sum()) for k in HAZARD_CLASSES},
+            "streets": len(streets),
+            "streets_closed": int(streets["closed_from_s"].notna().sum()),
+            "streets_closed_length_m": float(
+                streets.loc[streets["closed_from_s"].notna(), "length_m"].sum()
+            ),
+            "underpasses": len(under),
+            "underpasses_closed": int(under["closed_from_s"].notna().sum()),
+            "balance": self.solver.balance(),
+        }
+
+    def run(self, until: float, out: str | Path | None = None) -> Results:
+        """Advance to `until`, s, and return the results.
+
+        Parameters
+        ----------
+        out
+            Directory into which maps (GeoTIFF) and tables (Parquet) are written, or None.
+        """
+        self.advance(until)
+        results = self.results()
+        if out is not None:
+            from twin.run_files import write_map
+
+            folder = Path(out)
+            folder.mkdir(parents=True, exist_ok=True)
+            where = {"crs": self.grid.crs, "west": self.grid.west, "north": self.grid.north,
+                     "cell_size": self.grid.cell_size, "shape": list(self.grid.shape)}  # fmt: skip
+            for name, (spec, field) in results.maps.items():
+                write_map(
+                    folder / f"{name}.tif", field.values, where,
+                    unit=spec.unit, long_name=spec.long_name,
+                )  # fmt: skip
+            for name, table in results.tables.items():
+                table.to_parquet(folder / f"{name}.parquet", index=False)
+        return results
+
+    def checkpoint(self, directory: Path) -> None:
+        """Write the whole state into an existing, empty directory."""
+        self._begin()
+        watches = {f"watch_{k}": w.state for k, w in self._watches.items()}
+        observed = {f"observed_{k}": f.state for k, f in enumerate(self._observed)}
+        with (directory / "flood.npz").open("wb") as file:
+            np.savez(
+                file, allow_pickle=False, ground=self._ground.bed,
+                **self.solver.state(), **watches, **observed,
+            )  # fmt: skip
+
+    def restore(self, directory: Path) -> None:
+        """Take up a state that `checkpoint` wrote; the run then continues bit for bit.
+
+        Raises
+        ------
+        SimulationError
+            If there is none, or it is of another city or set-up.
+        """
+        path = directory / "flood.npz"
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                state = {name: file[name] for name in file.files}
+        except (OSError, ValueError) as error:
+            raise SimulationError(f"{path} is no checkpoint of a flood: {error}") from error
+        mine = {f"watch_{k}": w.state.shape for k, w in self._watches.items()}
+        mine |= {f"observed_{k}": f.state.shape for k, f in enumerate(self._observed)}
+        for name, shape in mine.items():
+            if name not in state or state[name].shape != shape:
+                raise SimulationError(
+                    f"{path} was written for another city or other forcings: {name} differs."
+                )
+        self.solver.set_state(state)
+        self._ground.bed[...] = state["ground"]
+        for name, watch in self._watches.items():
+            watch.restore(state[f"watch_{name}"])
+        for k, forcing in enumerate(self._observed):
+            forcing.last = state[f"observed_{k}"].copy()
+        self._begun = True
+
+    def _masked(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        return np.where(self._usable, values, np.nan).astype(np.float32)
+
+
+def _headlines(summary: Mapping[str, Any], tables: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say what a duty officer must know, the gravest first."""
+    lines = []
+    classes = summary["buildings_by_class"]
+    grave = classes["extreme"] + classes["significant"]
+    if grave:
+        lines.append(
+            f"Danger to most people or to all at the walls of {grave} of {summary['buildings']} "
+            f"buildings (Defra hazard rating of 1.25 or more)."
+        )
+    for row in tables["underpasses"].itertuples():
+        if row.closed_from_s == row.closed_from_s:
+            lines.append(
+                f"Underpass {row.name or row.id}: closed by water after "
+                f"{format_duration(row.closed_from_s)}, {row.max_depth_m:.1f} m at its deepest."
+            )
+    if summary["streets_closed"]:
+        first = tables["streets"]["closed_from_s"].min()
+        lines.append(
+            f"{summary['streets_closed']} of {summary['streets']} streets deeper than "
+            f"{impacts.CLOSED_DEPTH:g} m ({summary['streets_closed_length_m'] / 1000:.1f} km), "
+            f"the first after {format_duration(first)}."
+        )
+    if summary["buildings_in_water"]:
+        deepest = tables["buildings"].loc[tables["buildings"]["max_depth_m"].idxmax()]
+        lines.append(
+            f"{summary['buildings_in_water']} buildings with water at the wall; deepest "
+            f"{deepest['max_depth_m']:.2f} m at {deepest['name'] or deepest['id']}."
+        )
+    lines.append(
+        f"{summary['flooded_area_m2'] / 1e4:.1f} ha of land under more than {FLOODED:g} m of "
+        f"water, {summary['max_depth_on_land_m']:.2f} m at the deepest."
+    )
+    return tuple(lines)
