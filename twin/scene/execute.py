@@ -194,7 +194,7 @@ class _Execution:
             from twin.report import write_pictures, write_report
 
             with self._timed("pictures", "Drawing"):
-                manifest["pictures"] = write_pictures(Run(self.path), self.progress)
+                manifest["pictures"] = write_pictures(Run(self.path), self.progress.update)
                 write_json(self.path / "manifest.json", {**manifest, "timings": self.timings})
             with self._timed("report", "Writing the report"):
                 write_report(Run(self.path))
