@@ -68,7 +68,7 @@ class Crowd:
     shares
         Share of the people by level (id or name) of the interior; by default by the area
         of the levels that have rooms, platforms (levels or rooms called so) counting twice.
-    model, time_step, seed, cell_size
+    model, time_step, seed, cell_size, reroute_every
         As for `CrowdModel`.
 
     Notes
@@ -110,6 +110,7 @@ class Crowd:
         time_step: float = 0.05,
         seed: int = 0,
         cell_size: float = 0.5,
+        reroute_every: float = 10.0,
     ) -> None:
         if people < 1:
             raise SimulationError(f"A crowd needs at least one person, not {people}.")
@@ -129,6 +130,7 @@ class Crowd:
             time_step=time_step,
             seed=seed,
             cell_size=cell_size,
+            reroute_every=reroute_every,
             record_every=0,
         )
         self.grid = Grid.from_bounds(city.crs, place.bounds, DENSITY_CELL)

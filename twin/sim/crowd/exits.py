@@ -47,7 +47,10 @@ def surface_of(surfaces: Sequence[Surface], name: str | None, shape: Any, what: 
 
 
 def build_exits(
-    exits: Mapping[str, Area | tuple[str, Area]], surfaces: Sequence[Surface], lattice: Lattice, ground: Ground
+    exits: Mapping[str, Area | tuple[str, Area]],
+    surfaces: Sequence[Surface],
+    lattice: Lattice,
+    ground: Ground,
 ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void], list[Seeds]]:
     """Return the exits, the edges of their rings, and the seeds of each for the floor field.
 

@@ -29,9 +29,12 @@ def solve(
     factor: npt.NDArray[np.float32],
     seeds: npt.NDArray[np.int64],
     seed_phi: npt.NDArray[np.float64],
+    renew: npt.NDArray[np.bool_],
     phi: npt.NDArray[np.float32],
 ) -> None:
     """Fill `phi` with the potential, infinite where no way leads to a seed.
+
+    Surfaces that are not to be renewed keep theirs, and lend it to those that they join.
 
     Parameters
     ----------
@@ -39,6 +42,8 @@ def solve(
         Share of full speed f, per cell.
     seeds, seed_phi
         Cells of the exits and their potential, m.
+    renew
+        Per surface.
     """
     h = lattice.cell_size
     status, faces, surface = lattice.status, lattice.open, lattice.surface
@@ -46,12 +51,22 @@ def solve(
     room = count + 64  # a cell adds its four neighbours and their copies at most
     front = np.empty(room, np.int32)
     waiting = np.zeros(count, np.uint8)
-    phi[:] = np.inf
     length = 0
     threshold = np.inf
+    for c in range(count):
+        if not renew[surface[c]]:
+            continue
+        phi[c] = np.inf
+        owner = lattice.owner[c]
+        if not renew[surface[owner]] and phi[owner] < np.inf:
+            phi[c] = phi[owner]
+            threshold = min(threshold, phi[c])
+            waiting[c] = 1
+            front[length] = c
+            length += 1
     for k in range(seeds.size):
         c = seeds[k]
-        if factor[c] < SLOWEST:
+        if factor[c] < SLOWEST or not renew[surface[c]]:
             continue
         phi[c] = min(phi[c], seed_phi[k])
         threshold = min(threshold, seed_phi[k])
@@ -92,8 +107,9 @@ def solve(
                 copy = n
                 following = lattice.copies[n]
                 while copy >= 0:
-                    phi[copy] = value
-                    if waiting[copy] == 0:
+                    if renew[surface[copy]]:
+                        phi[copy] = value
+                    if renew[surface[copy]] and waiting[copy] == 0:
                         waiting[copy] = 1
                         front[length] = copy
                         length += 1
@@ -127,11 +143,14 @@ def _upwind(phi, bits, n, stride, cost):  # type: ignore[no-untyped-def]
 def directions(
     lattice: Lattice,
     phi: npt.NDArray[np.float32],
+    renew: npt.NDArray[np.bool_],
     ux: npt.NDArray[np.float32],
     uy: npt.NDArray[np.float32],
 ) -> None:
     """Fill `ux`, `uy` with the unit vector −∇φ/|∇φ| of each cell, zero where there is none."""
     for c in range(phi.size):
+        if not renew[lattice.surface[c]]:
+            continue
         ux[c] = 0.0
         uy[c] = 0.0
         if lattice.status[c] != INSIDE or phi[c] == np.inf:
@@ -151,7 +170,7 @@ def directions(
             uy[c] = gy / norm
     for c in range(phi.size):
         owner = lattice.owner[c]
-        if owner != c:
+        if owner != c and renew[lattice.surface[c]]:
             ux[c] = ux[owner]
             uy[c] = uy[owner]
 
@@ -256,9 +275,7 @@ def look_up(ground, phi, ux, uy, f, s, cell, x, y):  # type: ignore[no-untyped-d
                 continue
             ox, oy = (a - fx) * h, (b - fy) * h
             d = math.sqrt(ox * ox + oy * oy)
-            if d + phi[f, c] < nearest and d > 1e-6 and _seen(
-                ground, cell, x, y, x + ox, y + oy
-            ):
+            if d + phi[f, c] < nearest and d > 1e-6 and _seen(ground, cell, x, y, x + ox, y + oy):
                 nearest = d + phi[f, c]
                 ex, ey = ox / d, oy / d
     return nearest < np.inf, nearest, ex, ey

@@ -25,6 +25,7 @@ __all__ = [
     "STRANDED",
     "WAITING",
     "WALKING",
+    "cells_of",
     "run",
     "ways_out",
 ]
@@ -36,7 +37,7 @@ _TOO_CLOSE = 1e-4
 #: Nobody moves farther than this in one step, m.
 _LONGEST_STEP = 0.4
 #: Below this number of people one thread does the work.
-_FEW = 256
+_FEW = 2000
 
 #: A person: place (m) and velocity (m/s); desired speed (m/s), radius (m), time of setting out (s);
 #: when out by an exit, and when first on an outdoor surface, s; row of the potentials (0 the
@@ -105,6 +106,15 @@ def ways_out(ground, phi, ux, uy, f, people, ids):  # type: ignore[no-untyped-de
         cell = _cell_of(ground, p.surface, p.x, p.y)
         found[n] = look_up(ground, phi, ux, uy, f, p.surface, cell, p.x, p.y)[0]
     return found
+
+
+@njit(cache=True, nogil=True)
+def cells_of(ground, people):  # type: ignore[no-untyped-def]
+    """Return the cell in which each person is."""
+    cells = np.empty(people.size, np.int64)
+    for i in range(people.size):
+        cells[i] = _cell_of(ground, people[i].surface, people[i].x, people[i].y)
+    return cells
 
 
 @njit(cache=True, nogil=True)

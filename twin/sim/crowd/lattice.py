@@ -155,7 +155,9 @@ def _close_faces(h, west, south, cols, rows, first, ax, ay, bx, by, faces):  # t
 
 
 @njit(cache=True, nogil=True)
-def _index_edges(h, west, south, cols, rows, first, chosen, ax, ay, bx, by, reach, fill, start, out):  # type: ignore[no-untyped-def]
+def _index_edges(
+    h, west, south, cols, rows, first, chosen, ax, ay, bx, by, reach, fill, start, out
+):  # type: ignore[no-untyped-def]
     """Count (or, with `fill`, list) for each cell the edges within `reach` of its centre."""
     for n in range(chosen.size):
         k = chosen[n]

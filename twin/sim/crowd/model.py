@@ -16,10 +16,11 @@ from shapely.geometry import LineString, MultiPolygon, Polygon
 from twin.errors import GeometryError, RunError, SimulationError, did_you_mean
 from twin.geo.grid import Grid
 from twin.sim.crowd import kernels
+from twin.sim.crowd.congestion import slowed
 from twin.sim.crowd.demand import WEIDMANN, Distribution, Source, draw, free_places
 from twin.sim.crowd.exits import Area, build_exits, surface_of
 from twin.sim.crowd.floor_field import SLOWEST, directions, solve
-from twin.sim.crowd.kernels import GONE, PERSON, STRANDED, WAITING
+from twin.sim.crowd.kernels import GONE, PERSON, STRANDED, WAITING, WALKING
 from twin.sim.crowd.lattice import INSIDE, build_lattice, cell_centres
 from twin.sim.crowd.neighbours import make_torus
 from twin.sim.crowd.surfaces import Link, Surface, cut_edges, find_links
@@ -52,7 +53,8 @@ class Present(NamedTuple):
 class CrowdModel:
     """People who walk from where they are to the exits, minding each other and the walls.
 
-    Each person takes the quickest way in terms of distance and ground (not of congestion). The last
+    Each person takes the quickest way by distance and ground, and by queues if `reroute_every` is
+    set. The last
     step before the time asked for is shortened so that it ends there.
 
     Parameters
@@ -73,6 +75,9 @@ class CrowdModel:
     links
         Where surfaces join: `Link` objects or ``(surface, surface, LineString)``. None: wherever two
         surfaces share an edge at the same elevation.
+    reroute_every
+        How often people look for the quickest way as queues make it, s; 0: never, everybody goes
+        the way that is quickest without others. Queues outdoors count only if there is no indoors.
     record_every
         Steps between two entries of `trajectories`; 0 records none.
 
@@ -101,6 +106,7 @@ class CrowdModel:
         seed: int = 0,
         cell_size: float = 0.25,
         links: Sequence[Link | tuple[str, str, LineString]] | None = None,
+        reroute_every: float = 0.0,
         record_every: int = 10,
     ) -> None:
         if not (math.isfinite(time_step) and 0.0 < time_step <= 0.25):
@@ -134,6 +140,9 @@ class CrowdModel:
         self._dry = factors[self.lattice.surface]
         self._factor = self._dry.copy()
         self._factor_solved = self._factor.copy()
+        self._reroute = round(reroute_every / self.time_step)
+        self._delay = np.ones_like(self._factor)
+        self._heed = ~self._outdoor if not self._outdoor.all() else self._outdoor
         self.exit_names = tuple(exits)
         self._exits, self._rings, self._seeds = build_exits(
             exits, self.surfaces, self.lattice, self._ground
@@ -152,6 +161,7 @@ class CrowdModel:
         self._sources: list[Source] = []
         self._count = self._present = 0
         self._people, self._list = np.zeros(0, PERSON), np.zeros(0, np.int32)
+        self._seen = np.empty((0, 2))
         self._make_room(256)
 
     # --- people ---------------------------------------------------------------------------------
@@ -347,6 +357,9 @@ class CrowdModel:
         people[: self._count] = self._people[: self._count]
         present[: self._present] = self._active
         self._people, self._list = people, present
+        seen = np.full((size, 2), np.nan)
+        seen[: self._count] = self._seen[: self._count]
+        self._seen = seen
         self._order = np.zeros(size, np.int32)
         self._aims, self._near = np.zeros(size, WALKER), np.zeros(size, WALKER)
         self._headings = np.zeros((size, 3, 9))
@@ -373,13 +386,39 @@ class CrowdModel:
         )
         self._solve_field(len(self._destinations) - 1)
 
-    def _solve_field(self, f: int) -> None:
+    def _solve_field(self, f: int, renew: npt.NDArray[np.bool_] | None = None) -> None:
+        """Solve a potential, on all surfaces or those to be renewed."""
+        if renew is None:
+            renew = np.ones(len(self.surfaces), np.bool_)
         exit_ = self._destinations[f]
         chosen = self._seeds if exit_ < 0 else [self._seeds[exit_]]
         cells = np.concatenate([c for c, _ in chosen])
         values = np.concatenate([v for _, v in chosen])
-        solve(self.lattice, self._factor_solved, cells, values, self._phi[f])
-        directions(self.lattice, self._phi[f], self._ux[f], self._uy[f])
+        # a queue makes no way impassable
+        pace = np.maximum(self._factor_solved * self._delay, np.float32(1.01 * SLOWEST))
+        pace = np.where(self._factor_solved < SLOWEST, self._factor_solved, pace)
+        solve(self.lattice, pace, cells, values, renew, self._phi[f])
+        directions(self.lattice, self._phi[f], renew, self._ux[f], self._uy[f])
+
+    def _look_around(self) -> None:
+        """Find the ways anew from how people have got on since the last look."""
+        p = self._people[self._active]
+        moved = np.hypot(p["x"] - self._seen[self._active, 0], p["y"] - self._seen[self._active, 1])
+        here = np.isfinite(moved) & (p["state"] == WALKING)
+        self._seen[: self._count, 0] = self._people["x"][: self._count]
+        self._seen[: self._count, 1] = self._people["y"][: self._count]
+        p, moved = p[here], moved[here]
+        cells = kernels.cells_of(self._ground, p)
+        could = p["speed"] * self._factor[cells] * self._reroute * self.time_step
+        progress = np.minimum(1.0, moved / np.maximum(could, 1e-6))
+        for s in np.flatnonzero(self._heed):
+            window, on = self._window(s), p["surface"] == s
+            if on.any() or self._delay[window].min() < 1.0:
+                self._delay[window] = slowed(
+                    self._delay[window], self._ground, s, cells[on], progress[on]
+                )
+        for f in range(len(self._destinations)):
+            self._solve_field(f, self._heed)
 
     def set_field(
         self,
@@ -438,8 +477,9 @@ class CrowdModel:
 
     def _window(self, s: int) -> slice:
         """Return the cells of a surface."""
-        first = int(self.lattice.first[s])
-        return slice(first, first + int(self.lattice.rows[s] * self.lattice.cols[s]))
+        window = self._ground.windows[s]
+        first = int(window["first"])
+        return slice(first, first + int(window["rows"] * window["cols"]))
 
     def _cells_of_grid(self, s: int, grid: Grid) -> npt.NDArray[np.int32]:
         """Return for each cell of a surface the flat place of its centre in a grid, or the end."""
@@ -467,11 +507,15 @@ class CrowdModel:
             now = self._origin + self._steps * self.time_step
             self._arrive(now)
             self._record()
+            if self._reroute and self._taken % self._reroute == 0 and self._present:
+                self._look_around()
             whole = math.floor((until - now) / self.time_step + 1e-6)
             if whole < 1:
                 break
             for source in self._sources:
                 whole = min(whole, max(1.0, math.ceil((source.due(now) - now) / self.time_step)))
+            if self._reroute:
+                whole = min(whole, self._reroute - self._taken % self._reroute)
             if self.record_every:
                 whole = min(whole, self.record_every - self._taken % self.record_every)
             self._run(int(whole), self.time_step, now)
@@ -660,6 +704,8 @@ class CrowdModel:
                 file,
                 state=np.array(json.dumps(state)),
                 active=self._active,
+                seen=self._seen[: self._count],
+                delay=self._delay,
                 factor=self._factor,
                 factor_solved=self._factor_solved,
                 people=self._people[: self._count],
@@ -689,6 +735,8 @@ class CrowdModel:
             self._count, self._present = len(people), len(active)
             self._people[: self._count] = people
             self._list[: self._present] = active
+            self._seen[: self._count] = file["seen"]
+            self._delay[:] = file["delay"]
             self._factor[:], self._factor_solved[:] = file["factor"], file["factor_solved"]
             records = [file[f"record_{k}"] for k in range(5) if f"record_{k}" in file]
             self._records = [tuple(records)] if records else []

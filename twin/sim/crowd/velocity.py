@@ -129,7 +129,9 @@ _TOUCH = 0.02
 def velocity(number, k, near, start, rows, cols, linked, ground, widest, headings, parameters):  # type: ignore[no-untyped-def]
     """Return the velocity of walker `k` by the model of this number, m/s."""
     if number == 0:
-        return _heading_speed(k, near, start, rows, cols, linked, ground, widest, headings, parameters)
+        return _heading_speed(
+            k, near, start, rows, cols, linked, ground, widest, headings, parameters
+        )
     return _collision_free_speed(k, near, start, rows, cols, linked, ground, widest, parameters)
 
 
