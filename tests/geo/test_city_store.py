@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 
 import geopandas as gpd
 import numpy as np
@@ -12,7 +13,7 @@ import rasterio
 from geofiles import CRS, EAST, NORTH, flat, frame, line, square
 from geopandas.testing import assert_geodataframe_equal
 
-from twin.errors import InputError
+from twin.errors import InputError, TwinError
 from twin.geo.city import City
 from twin.geo.layers import LAYERS
 from twin.geo.terrain import Terrain
@@ -98,16 +99,19 @@ def test_a_city_is_replaced_whole_and_nothing_else_is(city, tmp_path):
         city.save(other)
 
 
-def test_a_failed_save_leaves_the_old_city_and_no_rest(city, tmp_path, monkeypatch):
+@pytest.mark.parametrize("limit", [3_000, 16_500, 20_000, 31_000])
+def test_a_full_disk_leaves_the_old_city_and_no_rest(city, tmp_path, limit):
+    """With files limited in size, as on a full disk: in a layer, and in the terrain."""
     path = city.save(tmp_path / "x.city")
     before = (path / "manifest.json").read_bytes()
-
-    def full(*_: object) -> None:
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr("twin.geo.store._write_terrain", full)
-    with pytest.raises(OSError, match="No space"):
-        city.save(path)
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, allowed[1]))
+    try:
+        with pytest.raises(TwinError, match=r"x\.city: .*GB are free there.*nothing was left") as e:
+            city.save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert e.value.exit_status == 1
     assert (path / "manifest.json").read_bytes() == before
     assert [f.name for f in tmp_path.iterdir()] == ["x.city"]
 

@@ -18,7 +18,6 @@ import json
 import os
 import re
 import shutil
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ import geopandas as gpd
 import numpy as np
 
 from twin._version import __version__
-from twin.errors import InputError, did_you_mean
+from twin.errors import InputError, TwinError, did_you_mean
 from twin.geo.grid import Grid
 from twin.geo.sources import sha256
 from twin.geo.terrain import Terrain
@@ -197,6 +196,13 @@ def write(
         text = json.dumps(manifest, indent=1, ensure_ascii=False)
         (partial / _MANIFEST).write_text(text + "\n", encoding="utf-8")
         _swap(partial, target)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        free = shutil.disk_usage(target.parent).free / 1e9
+        raise TwinError(
+            f"The city cannot be written to {target}: {error} ({free:.1f} GB are free there). "
+            "Make room or choose another place; nothing was left behind."
+        ) from error
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -226,11 +232,10 @@ def _write_frame(frame: gpd.GeoDataFrame, file: Path) -> None:
 
 def _write_terrain(terrain: Terrain, file: Path) -> None:
     import rasterio
+    from rasterio.errors import RasterioError
 
     grid = terrain.grid
-    with warnings.catch_warnings():
-        # a local datum has no place in a GeoTIFF; the manifest keeps it
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+    try:
         with rasterio.open(
             file,
             "w",
@@ -249,6 +254,17 @@ def _write_terrain(terrain: Terrain, file: Path) -> None:
         ) as dataset:
             dataset.write(terrain.elevation, 1)
             dataset.set_band_unit(1, "m")
+        # the file is laid out when it is closed, and not every failure then is told
+        with rasterio.open(file) as dataset:
+            if not np.array_equal(dataset.read(1), terrain.elevation, equal_nan=True):
+                raise OSError(f"{file.name} does not read back as it was written")
+    except RasterioError as error:
+        raise OSError(str(error)) from error
+    except Exception as error:
+        # what GDAL says while it closes a file comes in classes that rasterio does not publish
+        if type(error).__module__ != "rasterio._err":
+            raise
+        raise OSError(str(error)) from error
 
 
 def _terrain_record(terrain: Terrain) -> dict[str, Any]:
