@@ -102,7 +102,7 @@ def fleet(plan: Plan) -> list[Sensor]:
     for sid, (name, x, y) in raining.items():
         found.append(_sensor(sid, name, "rainfall", "mm/h", "rain", x, y, 0, 300))
     for sid, (name, x, y) in counted.items():
-        found.append(_sensor(sid, name, "people_count", "persons/min", "people", x, y, 0, 400))
+        found.append(_sensor(sid, name, "people_flow", "persons/min", "people", x, y, 0, 400))
     return found
 
 
@@ -149,7 +149,7 @@ def _in_river(sensor: Sensor) -> bool:
 def _sampled(sensor: Sensor) -> npt.NDArray[np.int64]:
     """Minutes after midnight at which a sensor reads."""
     coarse = np.arange(0, 24 * 60 + 1, 5)
-    if sensor.property == "people_count":
+    if sensor.property == "people_flow":
         return coarse
     fine = np.arange(int(_FINE[0] * 60), int(_FINE[1] * 60) + 1)
     return np.union1d(coarse, fine)
@@ -164,7 +164,7 @@ def _values(
     if sensor.property == "rainfall":
         true = rain(hour, sensor.x, sensor.y)
         return np.asarray(np.where(true > 0, true * rng.normal(1.0, 0.06, hour.size), 0.0)).clip(0)
-    if sensor.property == "people_count":
+    if sensor.property == "people_flow":
         wet = np.interp(hour, *street["gauge-03"]) - street["gauge-03"][1][0]
         expected = _people(sensor, hour) * np.where(wet > 0.25, 0.25, 1.0)
         return rng.poisson(5 * expected) / 5.0
