@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,18 @@ def test_the_broker_keeps_what_comes_while_the_hub_is_away(
     with SensorHub(tmp_path / "o.db", broker.url, fleet) as hub:
         hub.wait_until(moment(2499), ["level-1"])
         assert hub.stats.stored == 2500
+
+
+def test_numbers_without_a_time_are_all_kept(
+    broker: EmbeddedBroker, fleet: list[Datastream], tmp_path: Path
+) -> None:
+    began = datetime.now(UTC)
+    with SensorHub(tmp_path / "o.db", broker.url, fleet) as hub:
+        publish(broker.url, [("city/level/1", b"%d" % (n % 7)) for n in range(300)])
+        eventually(lambda: hub.stats.received == 300)
+        assert hub.stats.stored == 300
+        series = hub.series("level-1", began, datetime.now(UTC))
+    assert series.value.tolist() == [n % 7 for n in range(300)]
 
 
 INGEST = """

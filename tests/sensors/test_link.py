@@ -9,7 +9,10 @@ import subprocess
 import threading
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scripted import Peer, ScriptedBroker
 from sensing import eventually, publish
 
@@ -235,3 +238,69 @@ def test_refuses_addresses_that_are_none(url: str, extra: dict[str, str], said: 
         BrokerAddress.parse(url, **extra)
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+# --- messages that are taken past paho -----------------------------------------------------------
+
+
+def packet(topic: bytes, payload: bytes, number: int, *, kept: bool = False) -> bytes:
+    """Return a PUBLISH packet, of QoS 0 if its number is 0."""
+    body = len(topic).to_bytes(2, "big") + topic
+    body += (number.to_bytes(2, "big") if number else b"") + payload
+    length, rest = b"", len(body)
+    while True:
+        rest, low = divmod(rest, 128)
+        length += bytes([low | (128 if rest else 0)])
+        if not rest:
+            return bytes([0x30 | (2 if number else 0) | kept]) + length + body
+
+
+publications = st.lists(
+    st.tuples(
+        st.binary(max_size=20),
+        st.one_of(st.binary(max_size=300), st.just(b"x" * 20_000)),
+        st.booleans(),
+        st.integers(0, 65535),
+    ),
+    max_size=8,
+)
+
+
+@given(found=publications, cut=st.integers(0, 25_000), most=st.integers(1, 9))
+def test_takes_whole_messages_and_leaves_the_rest(
+    found: list[tuple[bytes, bytes, bool, int]], cut: int, most: int
+) -> None:
+    packets = [packet(t, p, n, kept=k) for t, p, k, n in found]
+    client = mqtt._Client(paho.CallbackAPIVersion.VERSION2)
+    client._ahead = b"".join(packets)[:cut]
+    whole = 0
+    while whole < len(packets) and sum(map(len, packets[: whole + 1])) <= cut:
+        whole += 1
+    taken = client.publications(most)
+    assert taken == found[: min(whole, most)]
+    assert client._place == sum(map(len, packets[: len(taken)]))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_left_to_paho_or_taken_whole(data: bytes) -> None:
+    client = mqtt._Client(paho.CallbackAPIVersion.VERSION2)
+    client._ahead = data
+    client.publications(100)
+    assert 0 <= client._place <= len(data)
+
+
+def test_messages_of_all_sizes_come_through_whole_and_in_order(broker: EmbeddedBroker) -> None:
+    sizes = [1, 100, 117, 118, 119, 16_000, 16_373, 16_374, 16_375, 60_000] * 20
+    sent = [b"%05d" % n + b"." * size for n, size in enumerate(sizes)]
+    link = Link(BrokerAddress.parse(broker.url), "sizes", topics=["a"])
+    link.start()
+    link.wait_ready(10.0)
+    publish(broker.url, [("a", payload) for payload in sent])
+    got: list[bytes] = []
+    while len(got) < len(sent):
+        taken = link.take(100, 5.0)
+        assert taken, f"nothing more after {len(got)}"
+        link.acknowledge(taken)
+        got += [m.payload for m in taken]
+    link.stop()
+    assert got == sent

@@ -272,6 +272,15 @@ def test_a_datastream_keeps_its_meaning(tmp_path: Path) -> None:
         replace(GAUGES[0], unit="mm/h")
 
 
+def test_only_registered_datastreams_are_written(tmp_path: Path) -> None:
+    Store(tmp_path / "o.db", GAUGES).close()
+    with (
+        Store(tmp_path / "o.db", GAUGES[:1]) as store,
+        pytest.raises(SensorError, match="'b' must be registered"),
+    ):
+        store.write([reading("b", 0, 1.0)])
+
+
 def test_table_and_parquet(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     with Store(tmp_path / "o.db", GAUGES) as store:

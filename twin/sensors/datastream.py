@@ -71,6 +71,9 @@ class Datastream:
     minimum: float | None = None
     maximum: float | None = None
     limits: QualityLimits = field(default_factory=QualityLimits)
+    #: The linear map to SI, ``si = value * factor + offset``, as the unit says.
+    factor: float = field(init=False, repr=False, compare=False)
+    offset: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.id or self.id != self.id.strip():
@@ -84,6 +87,8 @@ class Datastream:
             raise UnitError(
                 f"{where}: unknown unit {self.unit!r}. {did_you_mean(self.unit, UNITS)}"
             )
+        object.__setattr__(self, "factor", self.conversion.factor)
+        object.__setattr__(self, "offset", self.conversion.offset)
         if not self.property:
             raise SensorError(f"{where}: property is empty. {did_you_mean('', PROPERTIES)}")
         needed = PROPERTIES.get(self.property)
@@ -116,7 +121,7 @@ class Datastream:
 
     def to_si(self, value: float) -> float:
         """Return in SI a value given in `unit`."""
-        return value * self.conversion.factor + self.conversion.offset
+        return value * self.factor + self.offset
 
 
 def by_id(datastreams: Sequence[Datastream]) -> dict[str, Datastream]:

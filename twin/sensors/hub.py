@@ -210,6 +210,8 @@ class SensorHub:
         writer.join()
         link.stop()
         self._stats = self.stats
+        if self._error is None:
+            self._error = link.error
         self._link = self._writer = self._store = None
         store.close()
         self.check()

@@ -33,7 +33,7 @@ _MICROSECOND = timedelta(microseconds=1)
 #: Times understood: 1900 to 2200, µs since 1970.
 _EARLIEST, _LATEST = -2_208_988_800_000_000, 7_258_118_400_000_000
 _EPOCH_KEYS = {"time_s": 1e6, "time_ms": 1e3, "time_us": 1.0, "time_ns": 1e-3}
-_KEYS = ("time", *_EPOCH_KEYS, "value", "unit", "datastream", "id", "seq")
+_TIME_KEYS = ("time", *_EPOCH_KEYS)
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -139,7 +139,7 @@ def _parse(text: str) -> Any:
                     "depth", f"The message is nested deeper than {MOST_DEPTH} levels."
                 )
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return _JSON.decode(text)
     except (ValueError, RecursionError) as error:
         raise PayloadError("syntax", f"The message is not JSON: {error}.") from None
 
@@ -155,13 +155,20 @@ def _no_constant(name: str) -> float:
     raise PayloadError("number", f"{name} is not a number that can be used.")
 
 
+#: Made once: `json.loads` would make one for every message.
+_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
 def _finite(value: object, key: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, float):
+        number = value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+    else:
         raise PayloadError("number", f"{key!r} is {_shown(value)}, not a number.")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
     if not math.isfinite(number):
         raise PayloadError("number", f"{key!r} is not a finite number.")
     return number
@@ -196,7 +203,7 @@ def _from_object(document: dict[str, Any]) -> Reading:
         raise PayloadError(
             "value", f"The object has no 'value'. {did_you_mean('value', document, most=5)}"
         )
-    given = [key for key in ("time", *_EPOCH_KEYS) if key in document]
+    given = [key for key in _TIME_KEYS if key in document]
     if len(given) != 1:
         raise PayloadError(
             "time",
@@ -220,16 +227,18 @@ def _from_object(document: dict[str, Any]) -> Reading:
 
 
 def _message_id(document: dict[str, Any]) -> str:
-    given = [document[key] for key in ("id", "seq") if document.get(key) is not None]
-    if not given:
+    given = document.get("id")
+    if given is None:
+        given = document.get("seq")
+    if given is None:
         return ""
-    if isinstance(given[0], bool) or not isinstance(given[0], (str, int)):
+    if isinstance(given, bool) or not isinstance(given, (str, int)):
         raise PayloadError(
-            "id", f"The message's id is {_shown(given[0])}, not a text or whole number."
+            "id", f"The message's id is {_shown(given)}, not text or a whole number."
         )
-    if len(str(given[0])) > 200:
+    if len(str(given)) > 200:
         raise PayloadError("id", "The message's id is longer than 200 signs.")
-    return str(given[0])
+    return str(given)
 
 
 # --- SenML, RFC 8428 ---------------------------------------------------------------------------

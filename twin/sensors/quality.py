@@ -31,6 +31,7 @@ __all__ = [
     "Checks",
     "QualityControl",
     "QualityLimits",
+    "flag_alone",
     "flag_series",
 ]
 
@@ -97,7 +98,7 @@ class Checks:
     @classmethod
     def of(cls, datastream: Datastream) -> Checks:
         """Gather and convert the limits of a datastream."""
-        limits, factor = datastream.limits, abs(datastream.conversion.factor)
+        limits, factor = datastream.limits, abs(datastream.factor)
         none = QualityLimits()
         ranged = any(
             v is not None
@@ -162,19 +163,22 @@ def flag_series(
     values
         SI, finite.
     """
-    if not checks.any:
-        return [NOT_EVALUATED] * (len(times) - first)
     flags = []
     for n in range(first, len(times)):
-        value = values[n]
-        if not checks.fail[0] <= value <= checks.fail[1]:
-            flags.append(FAIL)
-            continue
-        worst = GOOD if checks.suspect[0] <= value <= checks.suspect[1] else SUSPECT
-        if checks.contextual:
-            worst = max(worst, _contextual(times, values, checks, n))
-        flags.append(worst)
+        flag = flag_alone(values[n], checks)
+        if checks.contextual and flag != FAIL:
+            flag = max(flag, _contextual(times, values, checks, n))
+        flags.append(flag)
     return flags
+
+
+def flag_alone(value: float, checks: Checks) -> int:
+    """Return the flag of a reading as far as it can be told without its neighbours."""
+    if not checks.any:
+        return NOT_EVALUATED
+    if not checks.fail[0] <= value <= checks.fail[1]:
+        return FAIL
+    return GOOD if checks.suspect[0] <= value <= checks.suspect[1] else SUSPECT
 
 
 def _contextual(times: Sequence[int], values: Sequence[float], checks: Checks, n: int) -> int:
@@ -283,9 +287,6 @@ class QualityControl:
         neighbourhood
             See `Neighbourhood`.
         """
-        if not checks.contextual:
-            flags = flag_series([r[0] for r in new], [r[2] for r in new], checks)
-            return {(r[0], r[1]): flag for r, flag in zip(new, flags, strict=True)}
         oldest, newest = min(r[0] for r in new), max(r[0] for r in new)
         high = newest
         window = self._windows.get(stream)

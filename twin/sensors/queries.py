@@ -183,7 +183,7 @@ class Queries:
         with self._reading() as reader:
             rows = reader.execute(
                 "SELECT topic, payload, reason, detail, first_us FROM dead_letters "
-                "ORDER BY first_us"
+                "ORDER BY first_us, rowid"
             ).fetchall()
         return [DeadLetter(*row) for row in rows]
 

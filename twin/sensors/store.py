@@ -26,7 +26,7 @@ from typing import Self
 from twin.errors import SensorError
 from twin.sensors.datastream import Datastream, by_id
 from twin.sensors.payloads import MOST_BYTES
-from twin.sensors.quality import MISSING, Checks, QualityControl
+from twin.sensors.quality import MISSING, Checks, QualityControl, flag_alone
 from twin.sensors.queries import DeadLetter, Queries
 from twin.sensors.registry import Observation
 
@@ -55,7 +55,7 @@ CREATE TABLE conflicts (
 CREATE TABLE dead_letters (
     digest BLOB PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, reason TEXT NOT NULL,
     detail TEXT NOT NULL, first_us INTEGER NOT NULL, last_us INTEGER NOT NULL,
-    count INTEGER NOT NULL) WITHOUT ROWID;
+    count INTEGER NOT NULL);
 """
 
 _Key = tuple[int, int, str]
@@ -254,20 +254,17 @@ class Store(Queries):
             fresh: dict[_Key, Observation] = {}
             duplicates = conflicts = letters = 0
             for observation in observations:
-                key = (
-                    observation.time,
-                    self._number(observation.datastream),
-                    observation.message_id,
-                )
-                known = fresh.get(key) or self._stored(writer, key)
+                number = self._number(observation.datastream)
+                key = (observation.time, number, observation.message_id)
+                known = (fresh[key].value,) if key in fresh else self._stored(writer, key)
                 if known is None:
                     fresh[key] = observation
-                elif known[2] == observation.value or not self._contradict(
-                    writer, key, observation
-                ):
+                elif known[0] == observation.value:
                     duplicates += 1
-                else:
+                elif self._contradict(writer, key, observation):
                     conflicts += 1
+                else:
+                    duplicates += 1
             flags = self._judge(writer, fresh)
             writer.executemany(
                 "INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?)",
@@ -285,19 +282,17 @@ class Store(Queries):
                 letters += 1
         return Written(len(fresh), duplicates, conflicts, letters)
 
-    def _stored(
-        self, writer: sqlite3.Connection, key: _Key
-    ) -> tuple[None, None, float | None] | None:
-        """Return the stored observation under this key, its value third as in `Observation`."""
+    def _stored(self, writer: sqlite3.Connection, key: _Key) -> tuple[float | None] | None:
+        """Return the value stored under this key in a tuple, or None if there is none."""
         newest = self._newest.get(key[1])
         if newest is None or key[0] > newest:
             return None
-        row = writer.execute(
+        row: tuple[float | None] | None = writer.execute(
             "SELECT value FROM observations "
             "WHERE time_us = ? AND datastream = ? AND message_id = ?",
             key,
         ).fetchone()
-        return None if row is None else (None, None, row[0])
+        return row
 
     def _contradict(self, writer: sqlite3.Connection, key: _Key, observation: Observation) -> bool:
         """Keep a reading that contradicts a stored one; return False if it was kept before."""
@@ -316,13 +311,23 @@ class Store(Queries):
     def _judge(
         self, writer: sqlite3.Connection, fresh: Mapping[_Key, Observation]
     ) -> dict[_Key, int]:
+        """Return the flags of new readings, and of the older ones whose flags they change."""
         flags: dict[_Key, int] = {}
         by_stream: dict[int, list[tuple[int, str, float]]] = {}
         for key, observation in fresh.items():
+            time, number, message_id = key
+            checks = self._checks.get(number)
+            if checks is None:
+                raise SensorError(
+                    f"Datastream {observation.datastream!r} must be registered before it can be "
+                    f"written; open {self.path} with it."
+                )
             if observation.value is None:
                 flags[key] = MISSING
+            elif checks.contextual:
+                by_stream.setdefault(number, []).append((time, message_id, observation.value))
             else:
-                by_stream.setdefault(key[1], []).append((key[0], key[2], observation.value))
+                flags[key] = flag_alone(observation.value, checks)
         for number, readings in by_stream.items():
 
             def neighbourhood(
@@ -331,9 +336,8 @@ class Store(Queries):
                 return _neighbourhood(writer, number, low, high)
 
             judged = self._quality.judge(number, self._checks[number], readings, neighbourhood)
-            flags.update(
-                ((time, number, message), flag) for (time, message), flag in judged.items()
-            )
+            for (time, message_id), flag in judged.items():
+                flags[time, number, message_id] = flag
         return flags
 
     def _refresh_latest(
