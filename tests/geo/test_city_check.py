@@ -148,3 +148,10 @@ def test_a_layer_that_lies_elsewhere(east, severity):
 def test_a_city_beyond_the_area_of_its_system():
     shape = frame([square(0, 0)]).to_crs("EPSG:32650")
     assert found(City.from_files(shape), "crs-area") == [""]
+
+
+def test_coordinates_that_are_transformed_roughly():
+    old = frame([square(0, 0)]).to_crs("EPSG:2437")  # Beijing 1954
+    rows = City.from_files(old, crs=CRS).check().findings.query("code == 'crs-accuracy'")
+    assert list(rows["message"]) == ["Transformed from EPSG:2437 to EPSG:32651: good to 15 m."]
+    assert found(City.from_files(old), "crs-accuracy") == []

@@ -97,3 +97,18 @@ def test_vertical_datums():
         crs.vertical_datum("EPSG:32651")
     assert crs.known_datum("EPSG:5737") == "EPSG:5737"
     assert crs.known_datum("Wusong") is None
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "metres"),
+    [
+        ("EPSG:32651", "EPSG:32651", 0.0),
+        ("EPSG:4326", "EPSG:32651", 0.0),
+        ("EPSG:4549", "EPSG:32651", 1.0),  # CGCS2000: no transformation, and none needed
+        ("EPSG:2437", "EPSG:32651", 15.0),  # Beijing 1954
+        ("EPSG:4549", "EPSG:2437", float("inf")),
+    ],
+)
+def test_how_well_coordinates_are_transformed_is_known(source, target, metres):
+    bounds = crs.transform_bounds(PLACE, "EPSG:32651", source)
+    assert crs.transformation_accuracy(bounds, source, target) == metres

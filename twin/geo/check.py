@@ -6,7 +6,7 @@ severity   codes
 error      geometry-invalid, id-not-unique, height-invalid, layer-apart, crest-missing,
            sill-above-crest
 warning    geometry-repaired, geometry-dropped, id-duplicate, attribute-unreadable, height-absurd,
-           width-absurd, layer-outside (noted while building); height-against-storeys,
+           width-absurd, crs-accuracy, layer-outside (noted while building); height-against-storeys,
            building-overlap, building-duplicate, building-in-water, building-off-terrain,
            terrain-missing, terrain-short, terrain-spike, crest-below-ground, sill-missing,
            gate-alone, floor-above-ground, bed-above-ground, crs-area

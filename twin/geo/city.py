@@ -48,10 +48,16 @@ class City:
 
     Examples
     --------
-    >>> city = City.from_files(buildings="footprints.gpkg", terrain="dem.tif")  # doctest: +SKIP
-    >>> city.check().ok  # doctest: +SKIP
+    >>> import geopandas, shapely
+    >>> house = shapely.box(357000, 3456000, 357010, 3456020)
+    >>> frame = geopandas.GeoDataFrame({"height_m": [12]}, geometry=[house], crs="EPSG:32651")
+    >>> city = City.from_files(buildings=frame)
+    >>> city.check().ok
     True
-    >>> city.save("huangpu.city")  # doctest: +SKIP
+    >>> city.grid(resolution=5.0).shape
+    (4, 2)
+    >>> round(city.solid(city.buildings.index[0]).volume)
+    2400
     """
 
     def __init__(
@@ -131,7 +137,7 @@ class City:
 
     def add_terrain(self, source: TerrainSource) -> None:
         """Give the city its terrain, in place of any that it has."""
-        terrain, record = ingest.read_terrain(source, crs=self.crs, bounds=self._bounds)
+        terrain, noted, record = ingest.read_terrain(source, crs=self.crs, bounds=self._bounds)
         if not same_crs(terrain.grid.crs, self.crs):
             raise CRSError(
                 f"The terrain is in {terrain.grid.crs}, the city in {self.crs}. "
@@ -141,6 +147,8 @@ class City:
         grid = replace(terrain.grid, crs=self.crs)
         self._terrain = Terrain(terrain.elevation, grid, self.vertical_datum)
         self.provenance = [r for r in self.provenance if r["layer"] != "terrain"] + [record]
+        before = self._noted()
+        self._findings = findings.concat([before[before["layer"] != "terrain"], *noted], self.crs)
         self._stand_on_ground()
 
     def add_buildings(self, source: VectorSource, *, height: str | None = None) -> None:

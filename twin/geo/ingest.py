@@ -5,6 +5,7 @@ Nothing here knows the city; it hands over a system and bounds, and receives fra
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +15,15 @@ import geopandas as gpd
 import shapely
 
 from twin.geo import buildings, ground, streets
-from twin.geo.crs import Bounds, choose_crs, known_datum, parse_crs
+from twin.geo.crs import (
+    Bounds,
+    choose_crs,
+    crs_name,
+    known_datum,
+    parse_crs,
+    transform_bounds,
+    transformation_accuracy,
+)
 from twin.geo.findings import findings
 from twin.geo.layers import LAYERS
 from twin.geo.normalise import Findings, clip, normalise
@@ -90,6 +99,7 @@ def read_layer(
         noted += more
     if bounds is not None:
         frame, noted = _within(name, frame, noted, bounds)
+    noted += _accuracy(name, frame.total_bounds, system, crs) if len(frame) else []
     record = provenance(source, name, system)
     record |= {"features": len(frame), "notes": f"{sum(map(len, noted))} findings"}
     return frame, noted, record
@@ -108,21 +118,35 @@ def _within(
     return frame, noted
 
 
+def _accuracy(name: str, bounds: Any, source: Any, crs: str) -> Findings:
+    """Note where coordinates were brought into the city's system by more than a metre's guess."""
+    west, south, east, north = (float(v) for v in bounds)
+    box = (west, south, east, north)
+    metres = transformation_accuracy(transform_bounds(box, crs, source), source, crs)
+    if metres <= 1:
+        return []
+    known = "no transformation is known" if math.isinf(metres) else f"good to {metres:g} m"
+    message = f"Transformed from {crs_name(source)} to {crs}: {known}."
+    shape = shapely.box(*box)
+    return [findings(name, "crs-accuracy", "warning", message, geometry=shape, crs=crs)]
+
+
 def read_terrain(
     given: TerrainSource, *, crs: str, bounds: Bounds | None
-) -> tuple[Terrain, Record]:
+) -> tuple[Terrain, Findings, Record]:
     """Read terrain into the system `crs`, cut to bounds; a `Terrain` is taken as it is."""
     if isinstance(given, Terrain):
-        terrain = given if bounds is None else given.clip(bounds)
+        terrain, noted = (given if bounds is None else given.clip(bounds)), []
         record: Record = {"layer": "terrain", "file": None, "sha256": None, "crs": given.grid.crs}
     else:
         source = _raster(given)
         terrain = Terrain.from_file(source.path, crs=crs, bounds=bounds, source_crs=source.crs)
         system, _ = survey_raster(source.path, source_crs=source.crs)
+        noted = _accuracy("terrain", terrain.bounds, system, crs)
         record = provenance(source, "terrain", system)
     rows, cols = terrain.grid.shape
     notes = f"{cols} × {rows} cells of {terrain.grid.cell_size:.6g} m"
-    return terrain, record | {"features": rows * cols, "notes": notes}
+    return terrain, noted, record | {"features": rows * cols, "notes": notes}
 
 
 def read_model(
