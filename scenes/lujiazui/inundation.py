@@ -24,8 +24,8 @@ GATE_OPENS = 8 + 40 / 60
 
 _STORM_CENTRE = (1150.0, 900.0)
 _DRAINS = 36e-3 / 3600  # what the sewers take, m/s: the city's one-year design rain, 36 mm/h
-_CELL, _STEP = 20.0, 3.0  # of the coarse model, m and s
-_MODELLED = (7.0, 14.0)  # hours after midnight; the streets are dry before and pumped out after
+_CELL, _STEP = 20.0, 1.5  # of the coarse model, m and s; stable to 8 m of depth
+_MODELLED = (8.0, 13.0)  # hours after midnight; the streets are dry before and pumped out after
 _KEPT_IN_POND = 0.8  # depth of the pond on a dry day, m
 
 
@@ -84,7 +84,7 @@ def street_levels(
     hours, depths = [0.0, _MODELLED[0]], [np.zeros(len(places))] * 2
     for i in range(int((_MODELLED[1] - _MODELLED[0]) * 3600 / _STEP)):
         hour = _MODELLED[0] + i * _STEP / 3600
-        if i % 20 == 0:
+        if i % 40 == 0:
             fallen = rain(hour, x, y) / 3.6e6
             gain = np.where(protected, _STEP * (fallen / room - _DRAINS), 0.0)
         depth = np.maximum(depth + gain, 0.0)
@@ -93,7 +93,7 @@ def street_levels(
             volume = _STEP * _weir(float(stage(hour)), inside, gate.length)
             depth[behind] = max(0.0, depth[behind] + volume / (room[behind] * _CELL**2))
         _spread(depth, bed, along, across, room)
-        if i % 100 == 99:
+        if i % 200 == 199:
             hours.append(hour)
             depths.append(np.array([depth[cell(*p)] for p in places.values()]))
     hours += [22.0, 24.0]
@@ -107,7 +107,9 @@ def street_levels(
         elif plan.pond.contains(shapely.Point(px, py)):
             level = POND_BED + _KEPT_IN_POND + column
         elif protected[cell(px, py)]:
-            level = level_at(ground, px, py) + column
+            base = float(level_at(ground, px, py))
+            # a gauge stands lower than its cell on average; the first water gathers around it
+            level = base + column + np.minimum(column, max(bed[cell(px, py)] - base, 0.0))
         else:  # on the promenade, outside the wall
             level = np.maximum(level_at(ground, px, py), stage(times))
         found[name] = (times, level)
