@@ -23,6 +23,8 @@ CRS = "EPSG:32651"
 WEST, SOUTH, EAST, NORTH = BOUNDS = (356200.0, 3455800.0, 356600.0, 3456100.0)
 CELL = 2.0
 TIMES = np.arange(7) * 600.0
+QUADS = ((0, 3, 2, 1), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7))
+BOX = np.array([[q[i] for i in t] for q in QUADS for t in ((0, 1, 2), (0, 2, 3))])
 USES = ("residential", "office", "retail", "school")
 
 
@@ -44,6 +46,27 @@ def ground(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Rises to the east and, less, to the north; a river runs along the west, deeper south."""
     u, v = x - WEST, y - SOUTH
     return 1.0 + 0.01 * u + 0.003 * v - (6.0 - 0.005 * v) * np.exp(-(((u - 40) / 22) ** 2))
+
+
+def block(low: tuple[float, ...], high: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """A box as an interior's mesh, in the city's coordinates."""
+    (x0, y0, z0), (x1, y1, z1) = low, high
+    corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+    vertices = [(x + WEST, y + SOUTH, z) for z in (z0, z1) for x, y in corners]
+    return np.array(vertices), BOX
+
+
+def hall() -> SimpleNamespace:
+    """An underground hall: a floor, a roof, a column and a wall."""
+    parts = [
+        ("f", "IfcSlab", "Floor", (220.0, 100.0, -6.5), (280.0, 140.0, -6.0)),
+        ("r", "IfcSlab", "Roof", (220.0, 100.0, -1.0), (280.0, 140.0, -0.5)),
+        ("c", "IfcColumn", "Column", (249.0, 119.0, -6.0), (251.0, 121.0, -1.0)),
+        ("w", "IfcWall", "Wall", (220.0, 139.0, -6.0), (280.0, 140.0, -1.0)),
+    ]
+    levels = pd.DataFrame({"name": ["Hall"], "elevation_m": [-6.0]}, index=["l"])
+    meshes = [(i, kind, name, "l", *block(low, high)) for i, kind, name, low, high in parts]
+    return SimpleNamespace(meshes=meshes, levels=levels)
 
 
 @dataclass
@@ -101,6 +124,8 @@ class Town:
         park = box(EAST - 40, NORTH - 40, EAST - 5, NORTH - 5)
         self.assembly_areas = frame({"name": ["Park"], "capacity": [500.0]}, [park], "a")
 
+        self.interiors = {"hall": hall()}
+
     def bed(self, grid: Grid) -> np.ndarray:
         x, y = np.meshgrid(grid.x, grid.y)
         return ground(x, y)
@@ -109,8 +134,6 @@ class Town:
         return grid.rasterize(self.buildings.geometry, np.arange(len(self.buildings)) + 1)
 
     def solids(self) -> SimpleNamespace:
-        quads = ((0, 3, 2, 1), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7))
-        one = np.array([[q[i] for i in t] for q in quads for t in ((0, 1, 2), (0, 2, 3))])
         vertices, faces = [], []
         for k, row in enumerate(self.buildings.itertuples()):
             corners = [
@@ -118,7 +141,7 @@ class Town:
             ]
             low, high = row.ground_m - 0.5, row.ground_m + row.height_m
             vertices += [(*c, low) for c in corners] + [(*c, high) for c in corners]
-            faces.append(one + 8 * k)
+            faces.append(BOX + 8 * k)
         return SimpleNamespace(
             vertices=np.array(vertices, np.float32),
             faces=np.concatenate(faces).astype(np.int32),

@@ -290,6 +290,21 @@ def test_the_overview_shows_the_highest_roof(stage: Stage, town) -> None:
         assert (projected[:, :2] <= SIZE).all()
 
 
+def test_one_can_look_into_the_ground_at_an_inside(stage: Stage) -> None:
+    shown_stage = stage.showing({"people": False, "gauges": False})
+    with Shown(shown_stage, camera=stage.closeup("inside-hall")) as shown:
+        closed = shown.frame()
+        shown.picture.show("inside-hall", True)
+        opened = shown.frame()
+        place = shown.pixel((235.0, 120.0, -6.0))
+        floor, _ = opened[place].max(), closed[place]
+        assert (opened != closed).any(axis=-1).mean() > 0.1
+        # behind the translucent ground the floor is darker than the sky that is there without it
+        shown.picture.show("inside-hall", False)
+        assert (shown.frame() == closed).all()
+        assert floor < 245
+
+
 def test_a_city_without_terrain_is_still_shown(town) -> None:
     from dataclasses import replace
 

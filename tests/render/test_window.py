@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from twin.errors import RenderError
+from twin.render.hud import Timeline
 from twin.render.stage import Camera, Stage
 from twin.render.viewer import view
 
@@ -79,6 +80,16 @@ def test_play_steps_with_the_timer_and_begins_anew(controls) -> None:
     press(controls, "space")
     send(controls, 0, 0, "TimerEvent")
     assert controls.picture.index == 1
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.0, 1.37, 3.0])
+def test_the_time_line_finds_the_time_it_was_drawn_for(scale: float) -> None:
+    timeline = Timeline(np.array([0.0, 60.0, 600.0, 3600.0]))
+    for index in range(4):
+        assert timeline.draw(index, index == 2, scale).shape[1] == round(560 * scale)
+        assert timeline.index_at(timeline.x_of(index, scale), scale) == index
+    assert timeline.index_at(-50, scale) == 0
+    assert timeline.index_at(9000, scale) == 3
 
 
 def test_keys_step_through_time(controls) -> None:
@@ -187,7 +198,10 @@ def test_a_screenshot_needs_no_display(stage: Stage, tmp_path: Path, monkeypatch
     view(stage, screenshot=path, camera=camera, size=(320, 240))
     assert (np.asarray(Image.open(path)) == plan).all()
     view(stage, screenshot=path, camera="House 12", size=(320, 240))
-    assert (np.asarray(Image.open(path)) != plan).any()
+    house = np.asarray(Image.open(path))
+    assert (house != plan).any()
+    view(stage, screenshot=path, camera="inside-hall", size=(320, 240))
+    assert (np.asarray(Image.open(path)) != house).any()
 
 
 def test_wrong_wishes_are_answered(stage: Stage, town, tmp_path: Path, monkeypatch) -> None:

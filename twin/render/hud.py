@@ -86,7 +86,7 @@ class Timeline:
         track = self.WIDTH - self.LEFT - self.RIGHT
         canvas.box(self.LEFT, 18.5, track, 3, _PALE)
         x = self.LEFT + track * self._share(index)
-        canvas.box(self.LEFT, 18.5, max(x - self.LEFT, 0.5), 3, _BLUE)
+        canvas.box(self.LEFT, 18.5, max(x - self.LEFT, 1), 3, _BLUE)
         s = scale
         canvas.draw.ellipse(
             ((x - 7) * s, 13 * s, (x + 7) * s, 27 * s), (*_BLUE, 255), (255, 255, 255, 255)

@@ -77,7 +77,7 @@ class Map:
         s = self.scale
         west, south, east, north = stage.bounds
         left, top, side = 18 * s, 86 * s, 216 * s
-        room = (width - left - side, height - top - 34 * s)
+        room = (width - left - side, height - top - 46 * s)
         self._pixel = max((east - west) / room[0], (north - south) / room[1])
         cols, rows = int((east - west) / self._pixel), int((north - south) / self._pixel)
         self._left = round(left + (room[0] - cols) / 2)
@@ -271,8 +271,8 @@ class Map:
         bar = panels.scale_panel(self._pixel, s)
         _paste(picture, bar, side - 12 * s, self._top + self._grid.rows - bar.shape[0])
         if self.stage.note:
-            note = panels.note_panel(self.stage.note, s)
-            _paste(picture, note, self._left - 8 * s, height - note.shape[0] - 6 * s)
+            note = panels.note_panel(self.stage.note, s, widest=0.9 * self._grid.cols / s)
+            _paste(picture, note, self._left - 8 * s, height - note.shape[0] - 5 * s)
         self._gauges(picture, index)
 
     def _gauges(self, picture: Any, index: int | None) -> None:

@@ -135,10 +135,18 @@ def clock_panel(local: str, elapsed: str, scale: float) -> Image:
     return canvas.pixels()
 
 
-def note_panel(note: str, scale: float) -> Image:
-    """The line about sources."""
-    canvas = Canvas(_width(note, 11) + 16, 20, scale, opacity=0.7)
-    canvas.text(8, 3, note, 11, colour=_FAINT)
+def note_panel(note: str, scale: float, *, widest: float = 460.0) -> Image:
+    """The lines about sources; a long note is broken between words."""
+    lines: list[str] = []
+    for word in note.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width(longer, 11) <= widest:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    canvas = Canvas(max(_width(t, 11) for t in lines) + 16, 6 + 15 * len(lines), scale, 0.7)
+    for number, line in enumerate(lines):
+        canvas.text(8, 3 + 15 * number, line, 11, colour=_FAINT)
     return canvas.pixels()
 
 

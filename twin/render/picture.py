@@ -14,7 +14,7 @@ from twin.render import panels
 from twin.render.layers import Drawn, DrawnPins, DrawnRelief, DrawnSolids, Sight, draw_layer
 from twin.render.palette import AGENTS, STILL_WATER
 from twin.render.polydata import Sprite
-from twin.render.stage import Camera, Gauge, People, Sheet, Solids, Stage
+from twin.render.stage import INSIDE, Camera, Gauge, People, Sheet, Solids, Stage
 
 __all__ = ["Picture"]
 
@@ -102,14 +102,15 @@ class Picture:
 
     def _glaze(self) -> None:
         """Make the ground translucent where something under it is to be seen."""
-        inside = any(d.visible for k, d in self.layers.items() if k.startswith("inside-"))
+        inside = any(d.visible for k, d in self.layers.items() if k.startswith(INSIDE))
         for drawn in self.layers.values():
             if isinstance(drawn, DrawnRelief):
                 drawn.glaze(inside)
-        for key in ("streets", "buildings", "assembly"):
-            if key in self.layers:
-                for actor in self.layers[key].actors:
-                    actor.GetProperty().SetOpacity(0.3 if inside else 1.0)
+        for key in {"streets", "buildings", "assembly"} & self.layers.keys():
+            drawn = self.layers[key]
+            drawn.actors[0].GetProperty().SetOpacity(0.12 if inside else 1.0)
+            for outline in drawn.actors[1:]:
+                outline.SetVisibility(drawn.visible and not inside)
 
     def highlight(self, key: str | None, owner: int | None = None) -> None:
         """Make one object of a layer stand out, and none of any other."""

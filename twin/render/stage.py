@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from twin.run import Run
 
 __all__ = [
+    "INSIDE",
     "Camera",
     "Clock",
     "Gauge",
@@ -35,6 +36,9 @@ __all__ = [
     "Solids",
     "Stage",
 ]
+
+#: What the key of a layer begins with that shows a building's inside.
+INSIDE = "inside-"
 
 FloatArray = npt.NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
@@ -325,9 +329,10 @@ class Camera:
             distance = float(np.maximum(wide + depth, tall + depth).max())
             h, v = (q @ right) / (distance - depth), (q @ up) / (distance - depth)
             offset = right * (h.max() + h.min()) / 2 + up * (v.max() + v.min()) / 2
-            return distance, distance * offset
+            # by the nearest corner, which moves the most: larger steps would swing to and fro
+            return distance, float(distance - depth.max()) * offset
 
-        for _ in range(30):
+        for _ in range(60):
             focal = focal + fit(focal)[1]
         distance, _ = fit(focal)
         eye = focal + distance * back
@@ -423,31 +428,48 @@ class Stage:
         return replace(self, layers=layers)
 
     def find(self, name: str) -> tuple[float, float, float]:
-        """Return the middle of the object with this id or name, in the local frame.
+        """Return the middle of a layer or of the object with this id or name, local frame.
 
         Raises
         ------
         RenderError
             If there is none.
         """
+        low, high = self._extent(name)
+        return _triple((low + high) / 2)
+
+    def closeup(self, name: str) -> Camera:
+        """Look at a layer or at the object with this id or name, from near enough to see it well.
+
+        Raises
+        ------
+        RenderError
+            If there is none.
+        """
+        low, high = self._extent(name)
+        radius = max(60.0, 0.45 * float(np.linalg.norm(high - low)))
+        return Camera.look_at(_triple((low + high) / 2), radius=radius)
+
+    def _extent(self, name: str) -> tuple[FloatArray, FloatArray]:
+        """Return the lowest and the highest coordinates of what has this id or name."""
         for layer in self.layers:
             shape = layer.shape
             if isinstance(shape, Pins):
                 for gauge in shape.gauges:
                     if name in {gauge.id, gauge.name}:
-                        return gauge.place
+                        return np.array(gauge.place), np.array(gauge.place)
             elif isinstance(shape, Solids):
-                vertices, owner = shape.mesh.vertices, shape.mesh.owner
+                vertices = shape.mesh.vertices
                 if name not in {layer.key, layer.name}:
                     match = shape.table.index == name
                     if "name" in shape.table:
                         match = match | (shape.table["name"] == name).to_numpy()
                     if not match.any():
                         continue
-                    faces = shape.mesh.faces[owner == int(np.argmax(match))]
+                    faces = shape.mesh.faces[shape.mesh.owner == int(np.argmax(match))]
                     vertices = vertices[faces.ravel()]
                 if len(vertices):
-                    return _triple((vertices.min(axis=0) + vertices.max(axis=0)) / 2)
+                    return vertices.min(axis=0).astype(float), vertices.max(axis=0).astype(float)
         raise RenderError(f"Nothing on the stage has the id or name {name!r}.")
 
     def height_of_flood(self) -> int:

@@ -11,7 +11,18 @@ import numpy.typing as npt
 
 from twin.render.palette import AGENTS, DEPTH, STILL_WATER, USES, use_colours, use_group
 from twin.render.shapes import Mesh, areas, ribbons, walls
-from twin.render.stage import Clock, Gauge, Layer, People, Pins, Relief, Sheet, Solids, Stage
+from twin.render.stage import (
+    INSIDE,
+    Clock,
+    Gauge,
+    Layer,
+    People,
+    Pins,
+    Relief,
+    Sheet,
+    Solids,
+    Stage,
+)
 
 if TYPE_CHECKING:
     from twin.geo.city import City
@@ -55,7 +66,7 @@ def city_stage(city: City, *, title: str = "", note: str = "") -> Stage:
     for name, interior in sorted(city.interiors.items()):
         if interior.meshes:
             shape = _interior(interior, origin)
-            layers.append(Layer(f"inside-{name}", f"Inside {name}", shape, visible=False))
+            layers.append(Layer(f"{INSIDE}{name}", f"Inside {name}", shape, visible=False))
     return Stage(
         title=title or "City",
         note=note,
@@ -263,13 +274,28 @@ def _buildings(city: City, origin: tuple[float, float]) -> Solids:
     )
 
 
+def _is_ceiling(kind: str, vertices: npt.NDArray[Any], floors: npt.NDArray[np.float64]) -> bool:
+    """Say whether a part would hide a room from above: a roof, a slab on which no level stands."""
+    if kind in {"IfcRoof", "IfcCovering"}:
+        return True
+    if kind != "IfcSlab" or not len(floors):
+        return False
+    top = float(np.max(vertices[:, 2]))
+    return top > floors.min() + 0.1 and float(np.abs(floors - top).min()) > 0.1
+
+
 def _interior(interior: Any, origin: tuple[float, float]) -> Solids:
+    """A building's inside without its ceilings, so that one can look in."""
     import pandas as pd
 
     shift = np.array([*origin, 0.0])
-    meshes, rows = [], []
-    for number, (identifier, kind, name, level, vertices, faces) in enumerate(interior.meshes):
-        meshes.append(Mesh.of(np.asarray(vertices) - shift, faces, np.full(len(faces), number)))
+    meshes: list[Mesh] = []
+    rows: list[tuple[Any, ...]] = []
+    floors = interior.levels["elevation_m"].to_numpy(float)
+    for identifier, kind, name, level, vertices, faces in interior.meshes:
+        if _is_ceiling(kind, vertices, floors):
+            continue
+        meshes.append(Mesh.of(np.asarray(vertices) - shift, faces, np.full(len(faces), len(rows))))
         rows.append((identifier, name, kind, level))
     table = pd.DataFrame(rows, columns=["id", "name", "kind", "level"]).set_index("id")
     colours = [

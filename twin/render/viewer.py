@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twin.errors import RenderError
 from twin.render.hosts import save_png, still
 from twin.render.probe import window_backend
-from twin.render.stage import Camera, Stage
+from twin.render.stage import INSIDE, Camera, Stage
 
 if TYPE_CHECKING:
     from twin.geo.city import City
@@ -41,8 +41,8 @@ def view(
         Seconds since the start at which the run is first shown; by default when most is under
         water, or the last time.
     camera
-        From where, or the id or name of the thing to look at; by default an overview from the
-        south-east.
+        From where, or the id or name of the thing to look at, or the key of a layer; by default
+        an overview from the south-east.
     plan
         From straight above, north up.
     size
@@ -72,6 +72,8 @@ def view(
         for key in chosen:
             stage.layer(key)
         stage = stage.showing({layer.key: layer.key in chosen for layer in stage.layers})
+    if isinstance(camera, str) and camera.startswith(INSIDE):
+        stage = stage.showing({camera: True})
     eye = _camera(stage, camera, plan, size)
     index = stage.height_of_flood() if time is None else _index(stage, time)
     if screenshot is not None:
@@ -104,7 +106,7 @@ def _camera(
     stage: Stage, camera: Camera | str | None, plan: bool, size: tuple[int, int]
 ) -> Camera | None:
     if isinstance(camera, str):
-        return Camera.look_at(stage.find(camera))
+        return stage.closeup(camera)
     if plan:
         return Camera.plan(stage.bounds, aspect=size[0] / size[1])
     return camera

@@ -96,9 +96,15 @@ class Controls:
         self.list = picture.place("layers", rows, left, below - rows.shape[0])
         if self.timeline is not None:
             track = self.timeline.draw(picture.index, self.playing, s)
-            self.track = picture.place("timeline", track, (width - track.shape[1]) / 2, margin)
+            self.track = picture.place("timeline", track, (width - track.shape[1]) / 2, self._foot)
         self._draw_box()
         self.window.Render()
+
+    @property
+    def _foot(self) -> float:
+        """Height above the note at the picture's foot, pixels."""
+        s, note = self.picture.scale, self.picture.sprites.get("note")
+        return 16 * s + (note.size[1] + 8 * s if note is not None else 0.0)
 
     def _draw_box(self) -> None:
         """Show what is known of what was clicked on."""
@@ -109,7 +115,10 @@ class Controls:
             return
         margin = 16 * s
         right = picture.size[0] - margin
-        low = margin + 28 * s
+        # above the time line where the window is too narrow for both
+        low = self._foot + (
+            48 * s if self.timeline is not None and picture.size[0] < 1200 * s else 0
+        )
         if self.hit.gauge is not None and picture.stage.clock is not None:
             now = float(picture.stage.clock.times[picture.index])
             curve = gauge_curve(self.hit.gauge, now, s)
