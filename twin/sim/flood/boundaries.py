@@ -1,22 +1,24 @@
-"""What happens at the four sides of the domain, as fluxes through the outermost faces."""
+"""What happens at the four sides of the domain."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from twin.sim.flood.forcing import ForcingLike
-from twin.sim.flood.kernels import DRY, GIVE, GRAVITY, INERT, PAD, SOLID
+from twin.errors import InputError, SimulationError, did_you_mean
+from twin.sim.flood.edges import DISCHARGE, OPEN, STAGE, WALL, edge_fluxes
+from twin.sim.flood.forcing import Forcing, ForcingLike, as_forcing
+from twin.sim.flood.kernels import GRAVITY, PAD, SOLID, State
 
-__all__ = ["SIDES", "Boundary", "Discharge", "Open", "Stage", "Wall", "edge_fluxes"]
+__all__ = ["SIDES", "Boundary", "Discharge", "Open", "Sides", "Stage", "Wall"]
 
 #: Sides of the domain, in the order in which kernels number them.
 SIDES = ("west", "east", "north", "south")
-
-WALL, OPEN, STAGE, DISCHARGE = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,107 +78,94 @@ class Discharge:
 Boundary = Wall | Open | Stage | Discharge
 
 
-@njit(error_model="numpy", nogil=True)
-def _inlet_depth(h, z, lowest):
-    """Depth by which a cell takes part in an inflow, m."""
-    return max(h, lowest + 0.05 - z, 0.0)
-
-
-@njit(error_model="numpy", nogil=True, cache=True)
-def edge_fluxes(state, z, kinds, values, where, edges, dt, dx, volumes):
-    """Fluxes through the sides for one step, and the volumes that they move.
+class Sides:
+    """The boundaries of one domain, ready for the kernels.
 
     Parameters
     ----------
-    kinds, values
-        Kind of each side; its level above the kernels' datum, m, or its discharge, m³/s.
-    where
-        [side, padded cell]: whether the boundary acts there.
-    edges
-        Filled: [side; mass, normal momentum, tangential momentum; padded cell], positive to the
-        east and south.
-    volumes
-        Added to: [side; in, out], m³.
-
-    Notes
-    -----
-    A stage imposes its depth and takes the velocity from the wave that leaves the domain,
-    ``u + 2c = const``; inflow is at most critical, supercritical outflow keeps its own state.
+    given
+        Boundary of each side; `Wall` where none is given.
+    bed
+        Padded bed above the kernels' `datum`.
     """
-    rows, cols = z.shape
-    for side in range(4):
-        kind, value = kinds[side], values[side]
-        if kind == WALL:
-            continue
-        count = rows if side < 2 else cols
-        sign = 1.0 if side in (1, 3) else -1.0
-        lowest, total = np.inf, 0.0
-        if kind == DISCHARGE:
-            for i in range(PAD, count - PAD):
-                row, col = _edge_cell(side, i, rows, cols)
-                if where[side, i] and z[row, col] < SOLID:
-                    lowest = min(lowest, float(z[row, col]))
-            for i in range(PAD, count - PAD):
-                row, col = _edge_cell(side, i, rows, cols)
-                if where[side, i] and z[row, col] < SOLID:
-                    d = _inlet_depth(float(state.h[row, col]), float(z[row, col]), lowest)
-                    total += d ** (5 / 3)
-        for i in range(PAD, count - PAD):
-            row, col = _edge_cell(side, i, rows, cols)
-            h, bed = float(state.h[row, col]), float(z[row, col])
-            if bed >= SOLID:
-                edges[side, :, i] = 0.0
-                continue
-            u = v = 0.0
-            if h > DRY:
-                u, v = float(state.qx[row, col]) / h, float(state.qy[row, col]) / h
-            wave = np.sqrt(GRAVITY * h)
-            slow = 4 * wave + abs(u) + abs(v)
-            normal, along = (sign * u, v) if side < 2 else (sign * v, u)
-            most = 0.0
-            if h > INERT:
-                most = GIVE * h * dx / dt / slow * (wave + max(normal, 0.0))
-            mass, push = 0.0, 0.5 * GRAVITY * h * h
-            if kind == OPEN:
-                if normal > 0:
-                    mass = h * normal
-                    push += mass * normal
-            elif not where[side, i] or (kind == STAGE and value <= bed):
-                if normal > 0:  # as a wall reflects
-                    push += h * normal * (normal + wave)
-            elif kind == STAGE:
-                outside = value - bed
-                if normal > wave:
-                    outside, speed = h, normal
-                else:
-                    limit = np.sqrt(GRAVITY * outside)
-                    speed = max(normal + 2 * (wave - limit), -limit)
-                mass = outside * speed
-                push = mass * speed + 0.5 * GRAVITY * outside * outside
-            else:
-                share = _inlet_depth(h, bed, lowest) ** (5 / 3) / total
-                mass = -value / dx * share
-                deep = max(h, (mass * mass / GRAVITY) ** (1 / 3))
-                if deep > 0:
-                    push = mass * mass / deep + 0.5 * GRAVITY * deep * deep
-            mass = min(mass, most)
-            edges[side, 0, i] = sign * mass
-            edges[side, 1, i] = push
-            edges[side, 2, i] = sign * mass * along if mass > 0 else 0.0
-            volume = float(edges[side, 0, i]) * sign * dt * dx
-            if volume > 0:
-                volumes[side, 1] += volume
-            else:
-                volumes[side, 0] -= volume
 
+    def __init__(
+        self, given: Mapping[str, Boundary], bed: npt.NDArray[np.floating], datum: float
+    ) -> None:
+        for side, boundary in given.items():
+            if side not in SIDES:
+                raise InputError(f"Unknown side {side!r}. {did_you_mean(side, SIDES)}")
+            if not isinstance(boundary, (Wall, Open, Stage, Discharge)):
+                raise InputError(
+                    f"The boundary in the {side} must be Wall(), Open(), Stage(…) or "
+                    f"Discharge(…), not {boundary!r}."
+                )
+        self.given = {side: given.get(side, Wall()) for side in SIDES}
+        self.forcings: dict[str, Forcing] = {}
+        for side, boundary in self.given.items():
+            if isinstance(boundary, Stage):
+                self.forcings[side] = as_forcing(boundary.level, f"stage in the {side}")
+            elif isinstance(boundary, Discharge):
+                self.forcings[side] = as_forcing(boundary.flow, f"discharge in the {side}")
+        self._datum = datum
+        self._kinds = np.array([self.given[s].kind for s in SIDES], np.int64)
+        self._values = np.zeros(4)
+        #: whether each side has fluxes of its own
+        self.forced: npt.NDArray[np.bool_] = self._kinds != WALL
+        #: what `edge_fluxes` fills
+        self.fluxes = np.zeros((4, 3, max(bed.shape)), bed.dtype)
+        #: by side: volume in and out so far, m³
+        self.volumes = np.zeros((4, 2))
+        self._where = np.zeros((4, max(bed.shape)), np.bool_)
+        self._lowest: dict[str, float] = {}
+        self._width: dict[str, int] = {}
+        self.measure(bed)
 
-@njit(error_model="numpy", nogil=True)
-def _edge_cell(side, i, rows, cols):
-    """Row and column (padded) of the i-th cell along a side."""
-    if side == 0:
-        return i, PAD
-    if side == 1:
-        return i, cols - PAD - 1
-    if side == 2:
-        return PAD, i
-    return rows - PAD - 1, i
+    def measure(self, bed: npt.NDArray[np.floating]) -> None:
+        """Note where along each side its boundary holds, and how low and wide it is there."""
+        core = bed[PAD:-PAD, PAD:-PAD]
+        for i, ends in enumerate((core[:, 0], core[:, -1], core[0], core[-1])):
+            self._lay(i, ends)
+
+    def _lay(self, i: int, bed: npt.NDArray[np.floating]) -> None:
+        side = SIDES[i]
+        given = getattr(self.given[side], "where", None)
+        where = np.ones(len(bed), np.bool_) if given is None else np.asarray(given, np.bool_)
+        if where.shape != bed.shape:
+            raise InputError(
+                f"The boundary in the {side} says where it holds for {where.shape} cells, "
+                f"but the side has {len(bed)}."
+            )
+        self._where[i, PAD : PAD + len(bed)] = where
+        held = bed[where & (bed < SOLID)]
+        self._lowest[side], self._width[side] = float(held.min(initial=np.inf)), len(held)
+        if self.given[side].kind == DISCHARGE and not len(held):
+            raise InputError(f"The discharge in the {side} has no cell to enter by.")
+
+    def fastest(self, time: float, cell_size: float) -> float:
+        """Return the largest sum of speeds that enters through the sides at a time, m/s."""
+        found = 0.0
+        for side, forcing in self.forcings.items():
+            value = float(forcing.mean(time, time))
+            if self.given[side].kind == STAGE and self._width[side]:
+                depth = max(value - self._datum - self._lowest[side], 0.0)
+                found = max(found, 2 * math.sqrt(GRAVITY * depth))
+            elif self.given[side].kind == DISCHARGE:
+                q = abs(value) / (cell_size * self._width[side])
+                found = max(found, 3 * (q * GRAVITY) ** (1 / 3))
+        return found
+
+    def fill(self, state: State, bed: Any, start: float, end: float, dx: float) -> None:
+        """Compute the fluxes of one step, and book the volumes that they move."""
+        if not self.forced.any():
+            return
+        for side, forcing in self.forcings.items():
+            value = float(forcing.mean(start, end))
+            if not math.isfinite(value):
+                raise SimulationError(f"The boundary in the {side} is {value!r} at {start:g} s.")
+            level = self.given[side].kind == STAGE
+            self._values[SIDES.index(side)] = value - self._datum if level else value
+        edge_fluxes(
+            state, bed, self._kinds, self._values, self._where, self.fluxes, end - start, dx,
+            self.volumes,
+        )  # fmt: skip

@@ -446,12 +446,12 @@ def _headlines(summary: Mapping[str, Any], tables: Mapping[str, Any]) -> tuple[s
             f"Danger to most people or to all at the walls of {grave} of {summary['buildings']} "
             f"buildings (Defra hazard rating of 1.25 or more)."
         )
-    for row in tables["underpasses"].itertuples():
-        if row.closed_from_s == row.closed_from_s:
-            lines.append(
-                f"Underpass {row.name or row.id}: closed by water after "
-                f"{format_duration(row.closed_from_s)}, {row.max_depth_m:.1f} m at its deepest."
-            )
+    under = tables["underpasses"]
+    lines += [
+        f"Underpass {row.name or row.id}: closed by water after "
+        f"{format_duration(row.closed_from_s)}, {row.max_depth_m:.1f} m at its deepest."
+        for row in under[under["closed_from_s"].notna()].itertuples()
+    ]
     if summary["streets_closed"]:
         first = tables["streets"]["closed_from_s"].min()
         lines.append(

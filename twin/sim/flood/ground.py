@@ -161,13 +161,13 @@ def gate_cells(city: City, grid: Grid, gates: Sequence[Gate]) -> list[GateCells]
     found = []
     for gate in gates:
         opened = city.bed(grid, gates_open=[gate.id])
-        cells = np.nonzero(opened < shut)
-        if not len(cells[0]):
+        rows, cols = np.nonzero(opened < shut)
+        if not len(rows):
             raise InputError(
                 f"The gate {gate.id!r} closes no cell of the flood's grid: it lies outside, its "
                 "crest is no higher than the ground, or another defence stands in its place."
             )
-        found.append(GateCells(gate, cells, shut[cells], opened[cells]))
+        found.append(GateCells(gate, (rows, cols), shut[rows, cols], opened[rows, cols]))
     return found
 
 

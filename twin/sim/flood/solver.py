@@ -6,16 +6,16 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from twin.errors import InputError, SimulationError, did_you_mean
-from twin.sim.flood import boundaries as sides
 from twin.sim.flood import kernels as kn
-from twin.sim.flood.boundaries import SIDES, Boundary, Discharge, Stage, Wall
+from twin.sim.flood.boundaries import SIDES, Boundary, Discharge, Open, Sides, Stage, Wall
 from twin.sim.flood.forcing import Constant, Forcing, ForcingLike, Series, as_forcing
+from twin.sim.flood.tiles import Tiles
 
 __all__ = ["ShallowWater"]
 
@@ -127,7 +127,8 @@ class ShallowWater:
         self._core(self._old.qy)[...] = -h * north  # kernels count rows to the south
         self._new = kn.State(*(a.copy() for a in self._old))
 
-        self._lay_tiles()
+        self._tiles = Tiles(self.shape, self._T)
+        self._sides = Sides(boundaries or {}, self._bed, self._datum)
         self._rain: Forcing = Constant(0.0)
         self._no_field = np.zeros((1, 1), self._T)
         self._pattern: FloatArray = self._no_field
@@ -135,11 +136,9 @@ class ShallowWater:
         self._infiltration: FloatArray = self._no_field
         self._taken = np.zeros((1, 1))
         self._sources: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Forcing]] = []
-        self._set_boundaries(boundaries or {})
 
         self.time = 0.0
         self.steps = 0
-        self._volumes = np.zeros((4, 2))  # by side: in, out
         self._totals = {"rain": 0.0, "source": 0.0, "sink": 0.0}
         self._initial = self._stored()
         self._remember_start(flooded_depth)
@@ -207,8 +206,8 @@ class ShallowWater:
         """
         area = self.cell_size**2
         stored = self._stored()
-        inflow = float(self._volumes[:, 0].sum()) + self._totals["source"]
-        outflow = float(self._volumes[:, 1].sum()) + self._totals["sink"]
+        inflow = float(self._sides.volumes[:, 0].sum()) + self._totals["source"]
+        outflow = float(self._sides.volumes[:, 1].sum()) + self._totals["sink"]
         infiltrated = float(self._taken.sum()) * area
         rain = self._totals["rain"]
         error = math.fsum([stored, -self._initial, -inflow, -rain, outflow, infiltrated])
@@ -224,7 +223,9 @@ class ShallowWater:
 
     def side_volumes(self) -> dict[str, tuple[float, float]]:
         """Return for each side the volumes that came in and went out, m³."""
-        return {s: (float(i), float(o)) for s, (i, o) in zip(SIDES, self._volumes, strict=True)}
+        return {
+            s: (float(i), float(o)) for s, (i, o) in zip(SIDES, self._sides.volumes, strict=True)
+        }
 
     # --- forcing ------------------------------------------------------------------------------
 
@@ -242,7 +243,7 @@ class ShallowWater:
             self._rain = Constant(1.0)
             self._set_pattern(value)
         else:
-            self._rain = as_forcing(value, "rain")
+            self._rain = as_forcing(cast(ForcingLike, value), "rain")
             self._pattern = self._no_field
             self._pattern_sum = float(self.inside.sum())
 
@@ -308,7 +309,8 @@ class ShallowWater:
                 f"old one; this one has shape {raw.shape}."
             )
         self._core(self._bed)[self.inside] = (raw - self._datum)[self.inside]
-        self._busy[:] = True
+        self._sides.measure(self._bed)
+        self._tiles.touch()
 
     def fill(self, depth: npt.ArrayLike) -> None:
         """Set still water of these depths [row, col], m, as the state at time 0.
@@ -323,7 +325,7 @@ class ShallowWater:
         self._core(self._old.h)[...] = self._given(depth, "depth", least=0.0)
         for q in (self._old.qx, self._old.qy):
             q[...] = 0
-        self._busy[:] = True
+        self._tiles.touch()
         self._initial = self._stored()
         self._remember_start(self._peaks.flooded)
 
@@ -345,55 +347,51 @@ class ShallowWater:
             left = until - self.time
             dt = self._stable_step()
             if dt >= left:
-                dt, after = left, until
+                after = until
             else:
-                dt = min(dt, 0.5 * left) if 2 * dt > left else dt
-                after = self.time + dt
+                after = self.time + (min(dt, 0.5 * left) if 2 * dt > left else dt)
             if not after > self.time:
                 raise SimulationError(
                     f"The step fell to {dt:.3g} s at {self.time:g} s; {self._worst()}"
                 )
-            self._advance_by(dt, after)
+            self._advance_to(after)
 
     def _stable_step(self) -> float:
         """Length of the next step by the fastest waves inside and at the sides, s."""
-        g, fastest = kn.GRAVITY, float(self._fast.max())
+        g, fastest = kn.GRAVITY, float(self._tiles.fast.max())
         fastest = max(fastest, 2 * math.sqrt(g * _LEAST_DEPTH))
         at = self.time
-        for side in SIDES:
-            boundary = self._boundaries[side]
-            lowest = self._lowest[side]
-            if isinstance(boundary, Stage) and math.isfinite(lowest):
-                depth = self._side_forcings[side].mean(at, at) - self._datum - lowest
-                fastest = max(fastest, 2 * math.sqrt(g * max(depth, 0.0)))
-            elif isinstance(boundary, Discharge):
-                q = abs(self._side_forcings[side].mean(at, at)) / self.cell_size
-                q /= self._width[side]
-                fastest = max(fastest, 3 * (q * g) ** (1 / 3))
+        fastest = max(fastest, self._sides.fastest(at, self.cell_size))
         for rows, _, discharge in self._sources:
             q = abs(discharge.mean(at, at)) / (4 * self.cell_size * len(rows))
             fastest = max(fastest, 3 * (q * g) ** (1 / 3))
         return self.courant * self.cell_size / fastest
 
-    def _advance_by(self, dt: float, after: float) -> None:
-        area = self.cell_size**2
+    def _advance_to(self, after: float) -> None:
+        """Take one step."""
+        area, dt = self.cell_size**2, after - self.time
         uniform = self._rain_over(self.time, after)
         self._totals["rain"] += dt * uniform * self._pattern_sum * area
         for rows, cols, discharge in self._sources:
             self._pour(rows, cols, float(discharge.mean(self.time, after)) * dt / area)
-        self._fill_sides(dt, after)
-        active = self._active(raining=uniform > 0)
+        self._sides.fill(self._old, self._bed, self.time, after, self.cell_size)
+        active = self._tiles.active(raining=uniform > 0, sides=self._sides.forced)
         forcing = kn.Forcing(
-            uniform, self._pattern, self._infiltration, self._taken, self._edges, self._forced
+            uniform,
+            self._pattern,
+            self._infiltration,
+            self._taken,
+            self._sides.fluxes,
+            self._sides.forced,
         )
         self._step(
-            self._scratch, self._tiles, active, self._old, self._new, self._cells, forcing,
-            self._peaks, dt, self.cell_size, after, self._fast, self._deep,
+            self._tiles.scratch, self._tiles.places, active, self._old, self._new, self._cells,
+            forcing, self._peaks, dt, self.cell_size, after, self._tiles.fast, self._tiles.deep,
         )  # fmt: skip
         # the rounding carried in float32 is updated in place and belongs to the newer state
         self._old, self._new = self._new._replace(rest=self._old.rest), self._old
         self.time, self.steps = after, self.steps + 1
-        if not float(self._fast.max()) < kn.FLUX_LIMIT:
+        if not float(self._tiles.fast.max()) < kn.FLUX_LIMIT:
             raise SimulationError(
                 f"The flow left its physics in step {self.steps} at {self.time:g} s: "
                 f"{self._worst()}"
@@ -427,65 +425,9 @@ class ShallowWater:
         if self.precision == "float32":
             real = new.astype(np.float64) - h
             self._old.rest[at] = change - real
-        self._busy[rows // kn.TILE_ROWS, cols // kn.TILE_COLS] = True
+        self._tiles.touch(rows, cols)
         volume = float(change.sum()) * self.cell_size**2
         self._totals["source" if each > 0 else "sink"] += abs(volume)
-
-    def _fill_sides(self, dt: float, after: float) -> None:
-        if not self._forced.any():
-            return
-        for i, side in enumerate(SIDES):
-            if side in self._side_forcings:
-                value = float(self._side_forcings[side].mean(self.time, after))
-                if not math.isfinite(value):
-                    raise SimulationError(
-                        f"The boundary in the {side} is {value!r} at {self.time:g} s."
-                    )
-                level = isinstance(self._boundaries[side], Stage)
-                self._values[i] = value - self._datum if level else value
-        sides.edge_fluxes(
-            self._old, self._bed, self._kinds, self._values, self._where, self._edges, dt,
-            self.cell_size, self._volumes,
-        )  # fmt: skip
-
-    # --- tiles --------------------------------------------------------------------------------
-
-    def _lay_tiles(self) -> None:
-        rows, cols = self.shape
-        tops, lefts = range(0, rows, kn.TILE_ROWS), range(0, cols, kn.TILE_COLS)
-        self._tiles = np.array(
-            [
-                (r + kn.PAD, c + kn.PAD, min(kn.TILE_ROWS, rows - r), min(kn.TILE_COLS, cols - c))
-                for r in tops
-                for c in lefts
-            ],
-            np.int64,
-        )
-        self._tile_shape = (len(tops), len(lefts))
-        count = len(self._tiles)
-        self._fast, self._deep = np.zeros(count, self._T), np.zeros(count, self._T)
-        #: tiles to compute in the next step whatever their water: their two states may differ
-        self._busy = np.ones(self._tile_shape, np.bool_)
-        self._scratch = np.zeros((_threads(), kn.SCRATCH), self._T)
-
-    def _active(self, *, raining: bool) -> npt.NDArray[np.bool_]:
-        """Tiles in which anything can change, and those where it just did."""
-        if raining:
-            self._busy[:] = True
-            return self._busy.ravel()
-        wet = (self._deep > kn.INERT).reshape(self._tile_shape)
-        need = wet.copy()
-        need[1:] |= wet[:-1]
-        need[:-1] |= wet[1:]
-        wide = need.copy()
-        wide[:, 1:] |= need[:, :-1]
-        wide[:, :-1] |= need[:, 1:]
-        for i, edge in enumerate((np.s_[:, 0], np.s_[:, -1], np.s_[0], np.s_[-1])):
-            if self._forced[i]:
-                wide[edge] = True
-        active = (wide | self._busy).ravel()
-        self._busy = wide
-        return active
 
     # --- checkpoint ---------------------------------------------------------------------------
 
@@ -498,13 +440,13 @@ class ShallowWater:
             "rest": self._old.rest,
             "bed": self._bed,
             "taken": self._taken,
-            "fast": self._fast,
-            "deep": self._deep,
+            "fast": self._tiles.fast,
+            "deep": self._tiles.deep,
             "peak_depth": self._peaks.depth,
             "peak_speed": self._peaks.speed,
             "peak_hazard": self._peaks.hazard,
             "peak_arrival": self._peaks.arrival,
-            "volumes": self._volumes,
+            "volumes": self._sides.volumes,
             "clock": np.array([self.time, float(self.steps), self._initial]),
             "totals": np.array(list(self._totals.values())),
         }
@@ -526,15 +468,16 @@ class ShallowWater:
         self._old = kn.State(*(state[k].copy() for k in ("h", "qx", "qy", "rest")))
         self._new = kn.State(*(a.copy() for a in self._old))
         self._bed[...] = state["bed"]
+        self._sides.measure(self._bed)
         self._taken = state["taken"].copy()
-        self._fast[...], self._deep[...] = state["fast"], state["deep"]
+        self._tiles.fast[...], self._tiles.deep[...] = state["fast"], state["deep"]
         for name in ("depth", "speed", "hazard", "arrival"):
             getattr(self._peaks, name)[...] = state[f"peak_{name}"]
-        self._volumes[...] = state["volumes"]
+        self._sides.volumes[...] = state["volumes"]
         self.time, self.steps = float(state["clock"][0]), int(state["clock"][1])
         self._initial = float(state["clock"][2])
         self._totals = dict(zip(self._totals, map(float, state["totals"]), strict=True))
-        self._busy[:] = True
+        self._tiles.touch()
 
     def checkpoint(self, path: str | Path) -> None:
         """Write the whole simulation to one file (NPZ), atomically.
@@ -554,14 +497,17 @@ class ShallowWater:
             "datum": self._datum,
             "rain": _plain(self._rain, "rain"),
             "boundaries": {
-                side: [b.kind, _plain(self._side_forcings[side], f"boundary in the {side}")]
-                if side in self._side_forcings
-                else [b.kind, None]
-                for side, b in self._boundaries.items()
+                side: [
+                    type(b).__name__,
+                    _plain(self._sides.forcings[side], f"boundary in the {side}")
+                    if side in self._sides.forcings
+                    else None,
+                ]
+                for side, b in self._sides.given.items()
             },
             "where": {
                 side: where.tolist()
-                for side, b in self._boundaries.items()
+                for side, b in self._sides.given.items()
                 if (where := getattr(b, "where", None)) is not None
             },
             "sources": [
@@ -591,8 +537,7 @@ class ShallowWater:
             raise SimulationError(f"{path} is no checkpoint of a flood: {error}") from error
         core = np.s_[kn.PAD : -kn.PAD, kn.PAD : -kn.PAD]
         bed = arrays["bed"][core].astype(np.float64)
-        kinds = {sides.WALL: Wall, sides.OPEN: sides.Open, sides.STAGE: Stage,
-                 sides.DISCHARGE: Discharge}  # fmt: skip
+        kinds: dict[str, type[Any]] = {k.__name__: k for k in (Wall, Open, Stage, Discharge)}
         sw = cls(
             np.where(bed < kn.SOLID, bed, np.nan) + setup["datum"],
             setup["cell_size"],
@@ -617,55 +562,9 @@ class ShallowWater:
         for rows, cols, discharge in setup["sources"]:
             sw.add_source(rows, cols, _forcing(discharge))
         sw.set_state(arrays)
-        sw._measure_sides()
         return sw
 
     # --- helpers ------------------------------------------------------------------------------
-
-    def _set_boundaries(self, boundaries: Mapping[str, Boundary]) -> None:
-        for side, boundary in boundaries.items():
-            if side not in SIDES:
-                raise InputError(f"Unknown side {side!r}. {did_you_mean(side, SIDES)}")
-            if not isinstance(boundary, (Wall, sides.Open, Stage, Discharge)):
-                raise InputError(
-                    f"The boundary in the {side} must be Wall(), Open(), Stage(…) or "
-                    f"Discharge(…), not {boundary!r}."
-                )
-        self._boundaries = {side: boundaries.get(side, Wall()) for side in SIDES}
-        self._side_forcings: dict[str, Forcing] = {}
-        for side, boundary in self._boundaries.items():
-            if isinstance(boundary, Stage):
-                self._side_forcings[side] = as_forcing(boundary.level, f"stage in the {side}")
-            elif isinstance(boundary, Discharge):
-                self._side_forcings[side] = as_forcing(boundary.flow, f"discharge in the {side}")
-        self._kinds = np.array([self._boundaries[s].kind for s in SIDES], np.int64)
-        self._values = np.zeros(4)
-        self._forced = self._kinds != sides.WALL
-        self._edges = np.zeros((4, 3, max(self._padded)), self._T)
-        self._where = np.zeros((4, max(self._padded)), np.bool_)
-        for i, side in enumerate(SIDES):
-            count = self.shape[0 if i < 2 else 1]
-            given = getattr(self._boundaries[side], "where", None)
-            where = np.ones(count, np.bool_) if given is None else np.asarray(given, np.bool_)
-            if where.shape != (count,):
-                raise InputError(
-                    f"The boundary in the {side} says where it holds for {where.shape} cells, "
-                    f"but the side has {count}."
-                )
-            self._where[i, kn.PAD : kn.PAD + count] = where
-        self._measure_sides()
-
-    def _measure_sides(self) -> None:
-        """Find the lowest bed and the number of cells of each side where its boundary holds."""
-        bed = self._core(self._bed)
-        self._lowest, self._width = {}, {}
-        for i, ends in enumerate((bed[:, 0], bed[:, -1], bed[0], bed[-1])):
-            side = SIDES[i]
-            held = ends[self._where[i, kn.PAD : kn.PAD + len(ends)] & (ends < kn.SOLID)]
-            self._lowest[side] = float(held.min(initial=np.inf))
-            self._width[side] = len(held)
-            if isinstance(self._boundaries[side], Discharge) and not len(held):
-                raise InputError(f"The discharge in the {side} has no cell to enter by.")
 
     def _set_pattern(self, pattern: npt.ArrayLike) -> None:
         field = self._given(pattern, "rain", least=0.0)
@@ -674,10 +573,10 @@ class ShallowWater:
         self._pattern_sum = float(self._core(self._pattern).sum(dtype=np.float64))
 
     def _remember_start(self, flooded_depth: float) -> None:
-        self._peaks = kn.Peaks(
-            *(np.full(self._padded, x, np.float32) for x in (0.0, 0.0, 0.0, np.inf)),
-            float(flooded_depth),
+        depth, speed, hazard, arrival = (
+            np.full(self._padded, x, np.float32) for x in (0.0, 0.0, 0.0, np.inf)
         )
+        self._peaks = kn.Peaks(depth, speed, hazard, arrival, float(flooded_depth))
         h = self._core(self._old.h).astype(np.float64)
         u, v = self.u.astype(np.float64), self.v.astype(np.float64)
         flooded = h >= flooded_depth
@@ -688,9 +587,7 @@ class ShallowWater:
         self._core(self._peaks.hazard)[...] = np.where(flooded, rating, 0.0)
         self._core(self._peaks.arrival)[flooded] = 0.0
         fast = np.where(h > kn.DRY, np.abs(u) + np.abs(v) + 2 * np.sqrt(kn.GRAVITY * h), 0.0)
-        for i, (row, col, rows, cols) in enumerate(self._tiles):
-            here = np.s_[row - kn.PAD : row - kn.PAD + rows, col - kn.PAD : col - kn.PAD + cols]
-            self._fast[i], self._deep[i] = fast[here].max(), h[here].max()
+        self._tiles.measure(fast, h)
 
     def _given(self, value: ArrayLike, what: str, least: float | None = None) -> FloatArray:
         """Check a field and spread it over the grid; 0 outside the domain."""
@@ -741,12 +638,6 @@ class ShallowWater:
             f"{speed[row, col]:.3g} m/s. Look there for a bed that is not real, or a source that "
             f"is too strong for its cells."
         )
-
-
-def _threads() -> int:
-    import numba
-
-    return int(numba.config.NUMBA_NUM_THREADS)
 
 
 def _plain(forcing: Forcing, what: str) -> float | list[list[float]]:
