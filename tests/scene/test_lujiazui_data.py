@@ -275,7 +275,7 @@ def test_fleet_is_the_one_asked_for(fleet):
     counts = Counter(row["property"] for row in fleet.values())
     assert counts["water_level"] >= 8
     assert counts["rainfall"] >= 6
-    assert counts["people_count"] >= 8
+    assert counts["people_flow"] >= 8
     topics = [row["topic"] for row in fleet.values()]
     assert len(set(topics)) == len(topics)
     assert fleet["gauge-07"]["topic"] == "sh/pudong/level/07"
