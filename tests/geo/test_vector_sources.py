@@ -114,7 +114,7 @@ def test_what_is_no_vector_file_is_refused(tmp_path):
 
 def test_an_empty_layer_is_refused(tmp_path):
     TWO.iloc[:0].to_file(tmp_path / "b.gpkg", geometry_type="Polygon")
-    with pytest.raises(InputError, match=r"'b' of .*b\.gpkg has no features"):
+    with pytest.raises(InputError, match=r"b\.gpkg: layer 'b' has no features"):
         City.from_files(buildings=tmp_path / "b.gpkg", crs=CRS)
     TWO.iloc[:0].to_parquet(tmp_path / "b.parquet")
     with pytest.raises(InputError, match="has no features"):
@@ -157,6 +157,19 @@ def test_bounds_read_only_what_is_near(tmp_path):
     bounds = (EAST + 95, NORTH - 5, EAST + 305, NORTH + 15)
     got, _ = read_vector(Source(path), what="buildings", crs=CRS, bounds=bounds)
     assert len(got) == 3
+
+
+def test_bounds_do_not_hide_a_wrong_system(tmp_path):
+    bounds = (EAST, NORTH, EAST + 100, NORTH + 100)
+    feature = {"type": "Feature", "properties": {}, "geometry": square(0, 0).__geo_interface__}
+    path = tmp_path / "b.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    with pytest.raises(CRSError, match="are no degrees"):
+        City.from_files(buildings=path, crs=CRS, bounds=bounds)
+    with pytest.raises(CRSError, match=r"b\.geojson lies 57\d km away .*not in EPSG:32650"):
+        City.from_files(buildings=Source(path, crs="EPSG:32650"), crs=CRS, bounds=bounds)
+    with pytest.raises(CRSError, match=r"buildings lies 57\d km away"):
+        City.from_files(frame([square(0, 0)], crs="EPSG:32650"), crs=CRS, bounds=bounds)
 
 
 def test_hashes_of_directories_cover_their_files(tmp_path):

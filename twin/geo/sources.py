@@ -33,6 +33,9 @@ __all__ = [
 
 _PARQUET = {".parquet", ".geoparquet"}
 
+#: Distance from the city's bounds at which a file is not just beside them, m.
+FAR = 10_000.0
+
 #: Formats of which a file that is cut short just ends early where only a part is asked for; they
 #: are read whole and their features counted.
 _COUNTED = {".fgb"}
@@ -110,7 +113,7 @@ def survey(source: Source | gpd.GeoDataFrame, *, what: str) -> tuple[CRS, Bounds
     if isinstance(source, gpd.GeoDataFrame):
         frame = source
     elif source.file.suffix.lower() in _PARQUET:
-        frame = _read(source, None, what=what)
+        frame, _ = _read(source, None, what=what)
     else:
         import pyogrio
 
@@ -151,20 +154,16 @@ def read_vector(
     CRSError
         If the coordinates have no system or cannot lie in the one that is given.
     """
+    window = None if bounds is None else (bounds, crs)
     if isinstance(source, gpd.GeoDataFrame):
-        named, frame = what, source.copy()
-        if frame.active_geometry_name is None:
+        if source.active_geometry_name is None:
             raise InputError(f"{what}: the GeoDataFrame has no geometry column.")
+        frame = source.copy()
+        system = _declared_crs(source, frame.crs, what=what)
+        _check_place(frame.total_bounds, system, window, named=what)
     else:
-        named = f"{what}: {source.path}"
-        frame = _read(source, (bounds, crs) if bounds else None, what=what)
-    system = _declared_crs(source, frame.crs, what=what)
+        frame, system = _read(source, window, what=what)
     frame = frame.set_crs(system, allow_override=True)
-    if len(frame):
-        extent = _bounds(frame.total_bounds)
-        # no geometry at all is the business of the layer that looks at geometry
-        if not np.isnan(extent).all():
-            check_bounds(extent, system, what=named)
     if frame.active_geometry_name != "geometry":
         frame = frame.rename_geometry("geometry")
     frame = frame.to_crs(crs)
@@ -181,31 +180,38 @@ def read_vector(
     return frame, system
 
 
-def _read(source: Source, window: tuple[Bounds, str] | None, *, what: str) -> gpd.GeoDataFrame:
+def _read(
+    source: Source, window: tuple[Bounds, str] | None, *, what: str
+) -> tuple[gpd.GeoDataFrame, CRS]:
+    """Read the features of a file, at least those in the window, and the system they are in."""
     path = existing_file(source.file, what=what)
-    if path.suffix.lower() in _PARQUET:
+    suffix = path.suffix.lower()
+    named = f"{what}: {source.path}"
+    nothing = "has no features. Leave the layer out, or fill it."
+    if suffix in _PARQUET:
         try:
             frame = gpd.read_parquet(path)
         except Exception as error:  # pyarrow raises many kinds, all of them mean: not readable
             raise _unreadable(path, what, error) from error
         if frame.empty:
-            raise InputError(f"{what}: {path} has no features. Leave the layer out, or fill it.")
-        return frame
+            raise InputError(f"{named} {nothing}")
+        system = _declared_crs(source, frame.crs, what=what)
+        _check_place(frame.total_bounds, system, window, named=named)
+        return frame, system
     import pyogrio
 
     layer = _pick_layer(source, what=what)
+    if suffix == ".shp":
+        _check_shapefile(path, what=what)
     try:
-        if path.suffix.lower() == ".shp":
-            _check_shapefile(path, what=what)
-        info = pyogrio.read_info(path, layer=layer)
+        info = pyogrio.read_info(path, layer=layer, force_total_bounds=True)
         if info["features"] == 0:
-            raise InputError(
-                f"{what}: layer {layer!r} of {path} has no features. "
-                "Leave the layer out, or fill it."
-            )
+            raise InputError(f"{named}: layer {layer!r} {nothing}")
+        system = _declared_crs(source, info["crs"], what=what)
+        _check_place(info["total_bounds"], system, window, named=named)
         box = None
-        if window is not None and path.suffix.lower() not in _COUNTED:
-            box = transform_bounds(*window, _declared_crs(source, info["crs"], what=what))
+        if window is not None and suffix not in _COUNTED:
+            box = transform_bounds(*window, system)
         # rings with too few points become empty here and are listed as findings later
         frame = pyogrio.read_dataframe(path, layer=layer, bbox=box, on_invalid="ignore")
     except InputError:
@@ -213,12 +219,39 @@ def _read(source: Source, window: tuple[Bounds, str] | None, *, what: str) -> gp
     except (RuntimeError, ValueError, OSError) as error:
         raise _unreadable(path, what, error) from error
     if not isinstance(frame, gpd.GeoDataFrame):
-        raise InputError(f"{what}: layer {layer!r} of {path} is a table without geometry.")
+        raise InputError(f"{named}: layer {layer!r} is a table without geometry.")
     if box is None and len(frame) < info["features"]:
         raise _unreadable(
             path, what, f"{len(frame)} of the {info['features']} features could be read"
         )
-    return frame
+    return frame, system
+
+
+def _check_place(
+    extent: Any, system: CRS, window: tuple[Bounds, str] | None, *, named: str
+) -> None:
+    """See that features can lie where they are said to lie, and that it is not far from the city.
+
+    A file in the system of the zone next door lies hundreds of kilometres off; without this its
+    layer would just be empty.
+    """
+    if extent is None or np.isnan(np.asarray(extent, float)).all():
+        return  # no geometry at all: the layer's business
+    box = _bounds(extent)
+    check_bounds(box, system, what=named)
+    if window is None:
+        return
+    (west, south, east, north), crs = window
+    there = transform_bounds(box, system, crs)
+    aside = max(there[0] - east, west - there[2], 0.0)
+    apart = max(there[1] - north, south - there[3], 0.0)
+    gap = float(np.hypot(aside, apart))
+    if np.isfinite(gap) and gap > FAR:
+        raise CRSError(
+            f"{named} lies {gap / 1000:.0f} km away from the city's bounds. Either its coordinates "
+            f"are not in {crs_name(system)}, as it says, or the bounds are wrong: it covers "
+            f"({', '.join(f'{v:.10g}' for v in box)})."
+        )
 
 
 def _check_shapefile(path: Path, *, what: str) -> None:
