@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import signal
+import subprocess
+import sys
 
 import geopandas as gpd
 import numpy as np
@@ -114,6 +118,26 @@ def test_a_full_disk_leaves_the_old_city_and_no_rest(city, tmp_path, limit):
     assert e.value.exit_status == 1
     assert (path / "manifest.json").read_bytes() == before
     assert [f.name for f in tmp_path.iterdir()] == ["x.city"]
+
+
+def test_a_killed_save_leaves_the_old_city_and_its_rest_is_cleared(city, tmp_path):
+    path = city.save(tmp_path / "x.city")
+    before = (path / "manifest.json").read_bytes()
+    script = f"""
+import os, signal
+from twin.geo import store
+from twin.geo.city import City
+store._write_terrain = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+City.open({str(path)!r}).save({str(path)!r})
+"""
+    killed = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert (path / "manifest.json").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
+    other = tmp_path / f".x.city.partial-{os.getppid()}"  # a save that is at work
+    other.mkdir()
+    city.save(path)
+    assert sorted(f.name for f in tmp_path.iterdir()) == [other.name, "x.city"]
 
 
 def test_what_is_no_city_or_damaged_is_refused(city, tmp_path):

@@ -14,6 +14,7 @@ It is written beside its place and renamed, so a directory with a manifest is a 
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -160,8 +161,8 @@ def write(
             f"{target} exists and is no city, so it is not overwritten. Choose another name."
         )
     target.parent.mkdir(parents=True, exist_ok=True)
+    _clear_remains(target)
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir()
         for name, frame in layers.items():
@@ -207,6 +208,24 @@ def write(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return target
+
+
+def _clear_remains(target: Path) -> None:
+    """Remove what savings of this city left beside it that were killed; not those at work."""
+    for rest in target.parent.glob(f".{glob.escape(target.name)}.*-*"):
+        pid = rest.name.rpartition("-")[2]
+        if pid.isdigit() and (int(pid) == os.getpid() or not _is_alive(int(pid))):
+            shutil.rmtree(rest, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _swap(new: Path, target: Path) -> None:
