@@ -36,17 +36,19 @@ _CLEARANCE = 0.05
 _TOO_CLOSE = 1e-4
 #: Nobody moves farther than this in one step, m.
 _LONGEST_STEP = 0.4
+#: Who gets on by less than this share of the possible is held up.
+_HELD_UP = 0.1
 #: Below this number of people one thread does the work.
 _FEW = 2000
 
 #: A person: place (m) and velocity (m/s); desired speed (m/s), radius (m), time of setting out (s);
-#: when out by an exit, and when first on an outdoor surface, s; row of the potentials (0 the
+#: when out by an exit, and when first on an outdoor surface, s; for how long held up, s; row of the potentials (0 the
 #: quickest exit, k the k-th that was asked for); index of the surface; exit taken, and link by
 #: which first outdoors (-1: none yet); state.
 PERSON = np.dtype(
     [
         *((name, "f8") for name in ("x", "y", "vx", "vy", "speed", "radius", "start")),
-        *((name, "f8") for name in ("exit_time", "outdoor_time")),
+        *((name, "f8") for name in ("exit_time", "outdoor_time", "stuck")),
         *((name, "i4") for name in ("field", "surface", "exit", "outdoor_link", "state")),
     ],
     align=True,
@@ -144,6 +146,7 @@ def _orient_one(a, now, people, active, aims, ground, factor, phi, ux, uy):  # t
     cell = _cell_of(ground, p.surface, p.x, p.y)
     aim.x, aim.y, aim.radius = p.x, p.y, p.radius
     aim.field, aim.surface, aim.person, aim.cell = p.field, p.surface, i, cell
+    aim.stuck = p.stuck
     aim.phi = -np.inf
     aim.ex = aim.ey = aim.speed = 0.0
     p.vx = p.vy = 0.0
@@ -204,6 +207,8 @@ def _move_one(  # type: ignore[no-untyped-def]
         return  # not into what is impassable
     p.x, p.y = x, y
     p.vx, p.vy = (x - me.x) / dt, (y - me.y) / dt
+    held_up = p.vx * me.ex + p.vy * me.ey < _HELD_UP * me.speed
+    p.stuck = p.stuck + dt if held_up else max(0.0, p.stuck - dt)
     p.surface = to
     if crossed >= 0 and outdoor[to] and p.outdoor_link < 0:
         p.outdoor_link = ground.edges[crossed].link
@@ -252,9 +257,10 @@ def _walk(ground, cell, x, y, dx, dy):  # type: ignore[no-untyped-def]
             lx, ly = edge.bx - edge.ax, edge.by - edge.ay
             t = min(max(-(ax * lx + ay * ly) / (lx * lx + ly * ly), 0.0), 1.0)
             wx, wy = ax + t * lx, ay + t * ly
-            d = math.sqrt(wx * wx + wy * wy)
-            if d > _LONGEST_STEP + _CLEARANCE or d == 0.0:
+            d = wx * wx + wy * wy
+            if d > (_LONGEST_STEP + _CLEARANCE) ** 2 or d == 0.0:
                 continue
+            d = math.sqrt(d)
             wx, wy = wx / d, wy / d
             into = dx * wx + dy * wy
             excess = into - max(0.0, d - _CLEARANCE)

@@ -43,7 +43,7 @@ FloatArray = npt.NDArray[np.float64]
 OUTSIDE, INSIDE, HALO = 0, 1, 2
 EAST, NORTH, WEST, SOUTH = 1, 2, 4, 8
 #: Walls farther from a walker than this are not looked at, m.
-WALL_REACH = 1.3
+WALL_REACH = 1.0
 _MARGIN = 3
 _HALO_DEPTH = 2.5
 

@@ -141,7 +141,7 @@ class CrowdModel:
         self._factor = self._dry.copy()
         self._factor_solved = self._factor.copy()
         self._reroute = round(reroute_every / self.time_step)
-        self._delay = np.ones_like(self._factor)
+        self._delay, self._pace = np.ones_like(self._factor), self._factor.copy()
         self._heed = ~self._outdoor if not self._outdoor.all() else self._outdoor
         self.exit_names = tuple(exits)
         self._exits, self._rings, self._seeds = build_exits(
@@ -394,10 +394,13 @@ class CrowdModel:
         chosen = self._seeds if exit_ < 0 else [self._seeds[exit_]]
         cells = np.concatenate([c for c, _ in chosen])
         values = np.concatenate([v for _, v in chosen])
-        # a queue makes no way impassable
-        pace = np.maximum(self._factor_solved * self._delay, np.float32(1.01 * SLOWEST))
-        pace = np.where(self._factor_solved < SLOWEST, self._factor_solved, pace)
-        solve(self.lattice, pace, cells, values, renew, self._phi[f])
+        for s in np.flatnonzero(renew):
+            window = self._window(s)
+            dry = self._factor_solved[window]
+            # a queue makes no way impassable
+            pace = np.maximum(dry * self._delay[window], np.float32(1.01 * SLOWEST))
+            self._pace[window] = np.where(dry < SLOWEST, dry, pace)
+        solve(self.lattice, self._pace, cells, values, renew, self._phi[f])
         directions(self.lattice, self._phi[f], renew, self._ux[f], self._uy[f])
 
     def _look_around(self) -> None:

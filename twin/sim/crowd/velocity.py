@@ -31,7 +31,8 @@ class HeadingSpeed:
     `restlessness`) · cos(deviation) is greatest (the choice of heading of Moussaïd, Helbing and
     Theraulaz 2011, PNAS 108, 6884, with the speed law of Tordeux et al. 2016). Of people with the
     same destination only those nearer to it are in the way, hence somebody can always go on and no
-    arch forms at a door. Overlaps are undone at the rate `push_out`.
+    arch forms at a door. People who walk against each other turn their shoulders, and squeeze past
+    when they are held up. Overlaps are undone at the rate `push_out`.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def choose_model(model: str | Model) -> tuple[int, FloatArray]:
 #: who stand; `ex`, `ey` the desired direction, zero for those who stand; the rest as in `PERSON`.
 WALKER = np.dtype(
     [
-        *((name, "f8") for name in ("x", "y", "radius", "speed", "phi", "ex", "ey")),
+        *((name, "f8") for name in ("x", "y", "radius", "speed", "phi", "ex", "ey", "stuck")),
         *((name, "i4") for name in ("field", "surface", "person", "cell")),
     ],
     align=True,
@@ -123,6 +124,11 @@ _COS, _SIN = np.cos(_ANGLES), np.sin(_ANGLES)
 _HEADINGS = _ANGLES.size
 #: Overlap with a wall, m, below which a walker counts as touching it.
 _TOUCH = 0.02
+
+
+#: Distance that people keep who meet, as a share of the sum of their radii: shoulders are turned,
+#: and after `_PATIENCE` seconds without getting on they squeeze past each other.
+_SIDEWAYS, _SQUEEZED, _PATIENCE = 0.7, 0.3, 3.0
 
 
 @njit(cache=True, nogil=True)
@@ -172,6 +178,7 @@ def _heading_speed(k, near, start, rows, cols, linked, ground, widest, headings,
     ex, ey = me.ex, me.ey
     reach = free * time_gap
     shoulder = wall_radius * radius
+    squeeze = _SIDEWAYS - (_SIDEWAYS - _SQUEEZED) * min(1.0, me.stuck / _PATIENCE)
     push_x = push_y = 0.0
 
     first, last = ground.edge_start[cell], ground.edge_start[cell + 1]
@@ -180,8 +187,9 @@ def _heading_speed(k, near, start, rows, cols, linked, ground, widest, headings,
         if edge.to >= 0:
             continue
         wx, wy = _nearest_on_edge(edge, x, y)
-        d = math.sqrt(wx * wx + wy * wy)
-        if d < shoulder + _TOUCH and d > 0.0:
+        d = wx * wx + wy * wy
+        if 0.0 < d < (shoulder + _TOUCH) ** 2:
+            d = math.sqrt(d)
             # slide: no wish to go into a wall that is touched
             into = (ex * wx + ey * wy) / d
             if into > 0.0:
@@ -223,6 +231,8 @@ def _heading_speed(k, near, start, rows, cols, linked, ground, widest, headings,
                     continue
                 if not linked[me.surface, other.surface]:
                     continue
+                if other.field != me.field and other.ex * me.ex + other.ey * me.ey < 0.0:
+                    both *= squeeze
                 if d2 < both * both:
                     d = math.sqrt(d2)
                     if d > 1e-9:
