@@ -62,7 +62,7 @@ class Surface:
         if not isinstance(shape, Polygon | MultiPolygon) or shape.is_empty or shape.area <= 0:
             raise GeometryError(
                 f"The walkable area of surface {self.name!r} must be a polygon with an area, "
-                f"not {shapely.to_wkt(shape, rounding_precision=2)[:80] if shape else shape!r}."
+                f"not {str(shape)[:80]!r}."
             )
         if not shape.is_valid:
             raise GeometryError(
