@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from twin.render.palette import AGENTS, DEPTH, STILL_WATER
-from twin.render.stage import Camera, Sheet, Stage
+from twin.render.stage import Camera, Layer, Sheet, Stage
 
 pytestmark = pytest.mark.usefixtures("gl")
 
@@ -93,12 +95,45 @@ def test_dry_ground_shows_no_water(stage: Stage) -> None:
 
 
 def test_water_at_the_side_of_a_building_reaches_its_wall(stage: Stage) -> None:
-    # the footprint of b0 spans cells only in part; the gap must not show as dry ground
+    # the northern wall of b1 runs through the middle of cells that count as built on
+    sheet = stage.layer("flood").shape
+    assert isinstance(sheet, Sheet)
+    x, y = 146.0, 51.6
+    assert sheet.depth(6)[int((sheet.north - y) // sheet.cell), int(x // sheet.cell)] == 0
     with Shown(stage.showing({"people": False, "gauges": False}), index=6) as shown:
-        shown.picture.look(Camera.plan((105.0, 25.0, 140.0, 55.0), aspect=4 / 3))
+        shown.picture.look(Camera.plan((130.0, 35.0, 165.0, 65.0), aspect=4 / 3))
+        assert class_of(shown.frame()[shown.pixel((x, y, 4.0))]) is not None
+
+
+def test_a_coarse_surface_keeps_the_shore_of_the_cells(stage: Stage, monkeypatch) -> None:
+    from twin.render import layers
+
+    frames = []
+    for nodes in (layers.SHEET_NODES, 1500):
+        monkeypatch.setattr(layers, "SHEET_NODES", nodes)
+        with Shown(water_only(stage), index=5) as shown:
+            shown.picture.look(shown.picture.plan())
+            frames.append(shown.frame())
+    assert (frames[0] != frames[1]).any(axis=-1).mean() < 0.002
+
+
+def test_a_dry_spot_in_the_water_hides_nobody(stage: Stage, monkeypatch) -> None:
+    from twin.render import layers
+
+    monkeypatch.setattr(layers, "SHEET_NODES", 1500)
+    sheet = stage.layer("flood").shape
+    deep = np.full(sheet.ground.shape, 3.0, np.float32)
+    x, y, z = next(p for p in stage.layer("people").shape.at(0)[0].tolist() if p[:2] == [230, 160])
+    row, col = int((sheet.north - y) // sheet.cell), int(x // sheet.cell)
+    deep[row - 4 : row + 4, col - 4 : col + 4] = 0.0
+    pool = replace(sheet, depth=lambda index: deep, blocked=np.zeros_like(sheet.blocked))
+    kept = [layer for layer in stage.layers if layer.key in {"terrain", "people"}]
+    made = replace(stage, layers=(*kept[:1], Layer("flood", "Flood", pool), *kept[1:]))
+    with Shown(made) as shown:
+        shown.picture.look(shown.picture.plan())
         frame = shown.frame()
-        row, col = shown.pixel((118.0, 29.9, 4.0))
-        assert class_of(frame[row, col]) is not None
+        assert tuple(frame[shown.pixel((x, y, z))]) == AGENTS["walking"]
+        assert class_of(frame[shown.pixel((x + 20, y, z))]) == len(DEPTH.colours)
 
 
 def test_a_building_stands_at_its_place_and_is_the_one_picked(stage: Stage, town) -> None:
@@ -306,8 +341,6 @@ def test_one_can_look_into_the_ground_at_an_inside(stage: Stage) -> None:
 
 
 def test_a_city_without_terrain_is_still_shown(town) -> None:
-    from dataclasses import replace
-
     flat = replace(town)
     flat.terrain = None
     stage = Stage.from_city(flat, title="Flat town")

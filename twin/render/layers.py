@@ -269,15 +269,23 @@ class DrawnSheet(Drawn):
         depth = sheet.depth(index)
         rgba = sheet.palette.paint(depth, still=sheet.still, blocked=sheet.blocked)
         fill_image(self._image, rgba[::-1])
-        level = np.where(depth > 0, sheet.ground + depth, -np.inf)
-        highest = self._block_max(level)
-        padded = np.pad(highest, 1, constant_values=-np.inf)
+        painted = rgba[..., 3] > 0
+        level = np.where(painted & (depth > 0), sheet.ground + depth, -np.inf)
+        highest = np.pad(self._block_max(level), 1, constant_values=-np.inf)
         node = np.maximum.reduce(
-            [padded[:-1, :-1], padded[1:, :-1], padded[:-1, 1:], padded[1:, 1:]]
+            [highest[:-1, :-1], highest[1:, :-1], highest[:-1, 1:], highest[1:, 1:]]
         )
+        # water is painted on into buildings, where none stands: carry its level on as far
+        for _ in range(2):
+            wide = np.pad(node, 1, constant_values=-np.inf)
+            beside = np.maximum.reduce(
+                [wide[:-2, 1:-1], wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:]]
+            )
+            node = np.where(np.isfinite(node), node, beside)
         self._points[:, 2] = np.where(np.isfinite(node), node + SHEET_LIFT, 0).ravel()
         self.data.SetPoints(points_of(self._points.copy()))
-        self.data.SetPolys(cells_of(self._quads[np.isfinite(highest)]))
+        shown = self._block_max(np.where(painted, 0.0, -np.inf))
+        self.data.SetPolys(cells_of(self._quads[np.isfinite(shown)]))
         self.data.Modified()
 
     def _block_max(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
