@@ -504,8 +504,8 @@ class CrowdModel:
         SimulationError
             If `until` is in the past.
         """
-        if not until >= self.time - 1e-9:
-            raise SimulationError(f"Cannot go back from {self.time:g} s to {until!r} s.")
+        if not self.time - 1e-9 <= until < math.inf:
+            raise SimulationError(f"Cannot go from {self.time:g} s back to {until!r} s.")
         while True:
             now = self._origin + self._steps * self.time_step
             self._arrive(now)
@@ -516,13 +516,14 @@ class CrowdModel:
             if whole < 1:
                 break
             for source in self._sources:
-                whole = min(whole, max(1.0, math.ceil((source.due(now) - now) / self.time_step)))
+                due = (source.due(now) - now) / self.time_step
+                whole = max(1, math.ceil(min(due, whole)))
             if self._reroute:
                 whole = min(whole, self._reroute - self._taken % self._reroute)
             if self.record_every:
                 whole = min(whole, self.record_every - self._taken % self.record_every)
-            self._run(int(whole), self.time_step, now)
-            self._steps += int(whole)
+            self._run(whole, self.time_step, now)
+            self._steps += whole
         if until - now > 1e-6 * self.time_step:
             self._run(1, until - now, now)
             self._origin, self._steps = float(until), 0

@@ -59,15 +59,16 @@ class Surface:
 
     def __post_init__(self) -> None:
         shape = self.polygon
-        if not isinstance(shape, Polygon | MultiPolygon) or shape.is_empty or shape.area <= 0:
-            raise GeometryError(
-                f"The walkable area of surface {self.name!r} must be a polygon with an area, "
-                f"not {str(shape)[:80]!r}."
-            )
-        if not shape.is_valid:
+        polygonal = isinstance(shape, Polygon | MultiPolygon) and not shape.is_empty
+        if polygonal and not shape.is_valid:
             raise GeometryError(
                 f"The polygon of surface {self.name!r} is not valid: "
                 f"{shapely.is_valid_reason(shape)}. shapely.make_valid() may mend it."
+            )
+        if not polygonal or shape.area <= 0:
+            raise GeometryError(
+                f"The walkable area of surface {self.name!r} must be a polygon with an area, "
+                f"not {str(shape)[:80]!r}."
             )
         if not 0.0 < self.speed_factor <= 1.0:
             raise GeometryError(
