@@ -254,14 +254,8 @@ class DrawnSheet(Drawn):
         texture, self._image = texture_of(np.zeros((rows, cols, 4), np.uint8), smooth=False)
         surface = actor_of(self.data, lit=False, colour=(255, 255, 255))
         surface.SetTexture(texture)
+        # dry cells are wholly transparent, which VTK leaves out; so what is left is opaque
         surface.ForceOpaqueOn()
-        # dry cells are holes: neither seen nor in the way of what is behind them
-        surface.GetShaderProperty().AddFragmentShaderReplacement(
-            "//VTK::TCoord::Impl",
-            True,
-            "//VTK::TCoord::Impl\n  if (gl_FragData[0].a < 0.5) discard;\n",
-            False,
-        )
         self.actors = [surface]
 
     def feed(self, index: int) -> None:
