@@ -132,3 +132,33 @@ def test_flags_do_not_depend_on_the_order_of_arrival(
             control.clear()
     rows = sorted((key[0], *found) for key, found in stored.items())
     assert [r[2] for r in rows] == flag_series([r[0] for r in rows], [r[1] for r in rows], checks)
+
+
+def test_a_late_reading_is_not_forgotten_by_the_newest_window() -> None:
+    # readings come in order, then late ones from before the window in memory, then the next
+    checks = Checks.of(replace(GAUGE, limits=QualityLimits(spike_suspect=0.5, spike_fail=2.0)))
+    stored: list[tuple[int, str, float, int]] = []
+
+    def neighbourhood(low: int, high: int) -> list[tuple[int, str, float, int]]:
+        before = [r for r in stored if r[0] < low][-2:]
+        after = [r for r in stored if r[0] > high][:2]
+        return [*before, *[r for r in stored if low <= r[0] <= high], *after]
+
+    control = QualityControl()
+    for batch in ([0, 6, 7, 8], [9, 10, 11, 12, 13, 16, 17, 18], [1, 2, 3, 14], [15]):
+        new = [(s * 10**6, "", 4.0 if s == 15 else 0.0) for s in batch]
+        changed = control.judge(1, checks, new, neighbourhood)
+        stored[:] = sorted(
+            [(t, m, v, changed.get((t, m), f)) for t, m, v, f in stored]
+            + [(t, m, v, changed[t, m]) for t, m, v in new]
+        )
+        if batch[0] == 0:
+            control.clear()
+    assert [r[3] for r in stored if r[0] >= 13 * 10**6] == [
+        GOOD,
+        SUSPECT,
+        FAIL,
+        SUSPECT,
+        GOOD,
+        GOOD,
+    ]

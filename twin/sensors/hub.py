@@ -95,8 +95,9 @@ class SensorHub:
 
     Examples
     --------
-    >>> with SensorHub("observations.db", "mqtt://127.0.0.1", read_fleet("fleet.csv")) as hub:
-    ...     hub.latest()  # doctest: +SKIP
+    >>> fleet = read_fleet("fleet.csv")  # doctest: +SKIP
+    >>> with SensorHub("observations.db", "mqtt://127.0.0.1", fleet) as hub:  # doctest: +SKIP
+    ...     hub.latest()
     """
 
     def __init__(

@@ -164,7 +164,7 @@ class Link:
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.setblocking(False)
         self._wake_sender.setblocking(False)
-        # shared between threads, guarded by the condition
+        # announces every change that another thread may wait for
         self._changed = threading.Condition()
         self._inbox: deque[Message] = deque()
         self._inbox_bytes = 0
@@ -311,6 +311,7 @@ class Link:
         delay = _FIRST_DELAY
         try:
             while not self._stopping and self.error is None:
+                began = time.monotonic()
                 try:
                     self._client.forget_unread()
                     self._welcomed = False
@@ -323,7 +324,9 @@ class Link:
                         self._fail(BrokerError(f"{self.address}: {self._last_failure}."), error)
                 if self._ready and not self._stopping:
                     log.warning("connection to %s lost: %s", self.address, self._last_failure)
-                    delay = _FIRST_DELAY
+                    # not after a short one: two clients of one id would chase each other out
+                    if time.monotonic() - began > _LONGEST_DELAY:
+                        delay = _FIRST_DELAY
                 self._ready = False
                 if not self._stopping and self.error is None:
                     # jitter keeps a city's worth of clients from coming back in step
@@ -354,7 +357,7 @@ class Link:
                 if (stopping and not client.want_write()) or self.error is not None:
                     return
                 open_inbox = not self._closing and not self._is_full()
-                wanted = (selectors.EVENT_READ if open_inbox or not self._ready else 0) | (
+                wanted = (selectors.EVENT_READ if open_inbox else 0) | (
                     selectors.EVENT_WRITE if client.want_write() else 0
                 )
                 if wanted != listening:

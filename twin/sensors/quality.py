@@ -312,4 +312,7 @@ class QualityControl:
         if window.has_end:
             window.forget(checks.memory)
             self._windows[stream] = window
+        else:
+            # what is in memory of the newest part may lack some of these
+            self._windows.pop(stream, None)
         return changed
