@@ -151,6 +151,16 @@ def test_dragging_turns_the_city_and_keeps_it_upright(controls) -> None:
     assert camera.GetViewUp()[2] > 0
 
 
+def test_while_the_city_turns_its_edges_are_left_out(controls) -> None:
+    outline = controls.picture.layers["buildings"].actors[1]
+    assert outline.GetVisibility()
+    send(controls, 400, 500, "MouseMoveEvent", "LeftButtonPressEvent")
+    send(controls, 460, 520, "MouseMoveEvent")
+    assert not outline.GetVisibility()
+    send(controls, 460, 520, "LeftButtonReleaseEvent")
+    assert outline.GetVisibility()
+
+
 def test_the_plan_is_north_up_and_is_moved_not_turned(controls) -> None:
     press(controls, "p")
     camera = controls.picture.renderer.GetActiveCamera()

@@ -62,11 +62,14 @@ class Sight:
         Unit vector to the camera.
     scale
         Size of text and points relative to the design.
+    fine
+        Whether there is room and time for fine lines.
     """
 
     metres_per_pixel: float
     toward_eye: npt.NDArray[np.float64]
     scale: float
+    fine: bool
 
 
 class Drawn:
@@ -187,6 +190,7 @@ class DrawnSolids(Drawn):
         solids = layer.shape
         assert isinstance(solids, Solids)
         mesh = solids.mesh
+        self._clear = False
         self.data = polydata_of(mesh.vertices, mesh.faces)
         self._colours = solids.colours[mesh.owner].copy()
         set_colours(self.data, self._colours, of_cells=True)
@@ -197,8 +201,14 @@ class DrawnSolids(Drawn):
 
     def adapt(self, sight: Sight) -> None:
         for outline in self.actors[1:]:
+            outline.SetVisibility(self._visible and sight.fine and not self._clear)
             # just in front of the faces that meet in an edge
             outline.SetPosition(*(1.5 * sight.metres_per_pixel * sight.toward_eye))
+
+    def glaze(self, clear: bool) -> None:
+        """Let what is behind shine through, or not."""
+        self._clear = clear
+        self.actors[0].GetProperty().SetOpacity(0.12 if clear else 1.0)
 
     def highlight(self, owner: int | None) -> None:
         """Colour one object so that it stands out, or none."""

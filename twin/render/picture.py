@@ -21,6 +21,9 @@ __all__ = ["Picture"]
 #: Height of a picture for which text has its design size, pixels.
 DESIGN_HEIGHT = 720
 
+#: Edges of buildings are drawn while a pixel (at design size) is at most as long, m.
+FINE = 3.0
+
 _SKY_LOW, _SKY_HIGH = (0.99, 0.99, 0.985), (0.90, 0.935, 0.965)
 
 
@@ -67,6 +70,8 @@ class Picture:
         self.sprites: dict[str, Sprite] = {}
         self.labels: list[tuple[Gauge, Sprite, npt.NDArray[np.float32]]] = []
         self._make_labels()
+        #: While the camera is being moved, what takes long is left out.
+        self.moving = False
         self.index = index
         self.camera = camera or self.overview()
         self.look(self.camera)
@@ -103,14 +108,9 @@ class Picture:
     def _glaze(self) -> None:
         """Make the ground translucent where something under it is to be seen."""
         inside = any(d.visible for k, d in self.layers.items() if k.startswith(INSIDE))
-        for drawn in self.layers.values():
-            if isinstance(drawn, DrawnRelief):
+        for key, drawn in self.layers.items():
+            if isinstance(drawn, DrawnRelief | DrawnSolids) and not key.startswith(INSIDE):
                 drawn.glaze(inside)
-        for key in {"streets", "buildings", "assembly"} & self.layers.keys():
-            drawn = self.layers[key]
-            drawn.actors[0].GetProperty().SetOpacity(0.12 if inside else 1.0)
-            for outline in drawn.actors[1:]:
-                outline.SetVisibility(drawn.visible and not inside)
 
     def highlight(self, key: str | None, owner: int | None = None) -> None:
         """Make one object of a layer stand out, and none of any other."""
@@ -159,7 +159,9 @@ class Picture:
         """Fit clipping, sizes and labels to the camera, before each frame."""
         self.renderer.ResetCameraClippingRange()
         direction = np.array(self.renderer.GetActiveCamera().GetDirectionOfProjection())
-        sight = Sight(self.metres_per_pixel(), -direction, self.scale)
+        pixel = self.metres_per_pixel()
+        fine = not self.moving and pixel * self.scale < FINE
+        sight = Sight(pixel, -direction, self.scale, fine)
         for drawn in self.layers.values():
             drawn.adapt(sight)
         self._place_compass()

@@ -60,7 +60,8 @@ class Controls:
         self._pan.AddObserver(vtkCommand.LeftButtonReleaseEvent, lambda s, _: s.OnMiddleButtonUp())
         for style in (self._turn, self._pan):
             # while a button is down only the style hears of it; it tells when that is over
-            style.AddObserver(vtkCommand.EndInteractionEvent, lambda *_: self._on_click())
+            style.AddObserver(vtkCommand.StartInteractionEvent, lambda *_: self._on_move_begun())
+            style.AddObserver(vtkCommand.EndInteractionEvent, lambda *_: self._on_move_over())
         interactor.SetInteractorStyle(self._pan if self._plan else self._turn)
         self._tags: dict[str, int] = {}
         # before the styles (priority 0), which must not see what the controls have taken
@@ -197,13 +198,19 @@ class Controls:
         sliding, self._sliding = self._sliding, False
         return sliding
 
-    def _on_click(self) -> None:
-        """Select, where the mouse did not move between press and release."""
+    def _on_move_begun(self) -> None:
+        self.picture.moving = True
+
+    def _on_move_over(self) -> None:
+        """Draw in full again; select, where the mouse did not move since the press."""
+        self.picture.moving = False
         pressed, self._pressed = self._pressed, None
         if pressed is not None:
             x, y = self.interactor.GetEventPosition()
             if max(abs(x - pressed[0]), abs(y - pressed[1])) <= STEADY:
                 self.select(x, y)
+                return
+        self.window.Render()
 
     def _on_key(self) -> bool:
         key = self.interactor.GetKeySym() or ""
