@@ -228,7 +228,7 @@ def _faces(B, out, sl, sr, un, ut, cl, cr, across, first, last):
         # the face's bed above either cell's, and the depths above it
         dz = zr - zl
         dl = min(max(zero, dz), hl, dz + hr)
-        dr = dl - dz
+        dr = min(max(zero, -dz), hr, hl - dz)
         a = min(hl - dl, hl)
         b = min(hr - dr, hr)
         wl = np.sqrt(g * a)
@@ -309,7 +309,8 @@ def _update(B, base, sx, sy, dt, ratio, flooded, first, last):
         B[_QY + c] = qy
         sum_ = (abs(qx) + abs(qy)) * inv + two * np.sqrt(g) * root
         sum_ = sum_ if moving else zero
-        sum_ = sum_ if sum_ < limit else limit
+        # also where depth or speed is not a number
+        sum_ = sum_ if sum_ < limit and new < solid else limit
         B[_FAST + c] = max(B[_FAST + c], sum_)
         B[_DEEP + c] = max(B[_DEEP + c], new)
         speed = m * slow * inv
@@ -534,27 +535,25 @@ def _tile_first(B, row, col, rows, cols, whole, old, new, cells, forcing, peaks,
     _fill(B, _SEEP, T(0), count)
     _fill(B, _SX, T(0), count)
     _fill(B, _SY, T(0), count)
-    above = row - 1
-    _load(
-        B, _CENTRE, old.h[above], old.qx[above], old.qy[above], cells.z[above], origin, count, width
-    )
-    _load(B, _SOUTH, old.h[row], old.qx[row], old.qy[row], cells.z[row], origin, count, width)
-    _faces(B, _S, _CENTRE, _SOUTH, _V, _U, _CENTRE, _SOUTH, _0, first, last)
-    if north and forcing.forced[2]:
-        _side_row(B, _S, _FR, 2, origin, first, last, forcing.edges)
-    for r in range(row, row + rows):
+    r = row - 1
+    _load(B, _SOUTH, old.h[r], old.qx[r], old.qy[r], cells.z[r], origin, count, width)
+    for r in range(row - 1, row + rows):
+        # rows of cells: centre r, south r + 1
         _copy(B, _CENTRE, _SOUTH, _u(6), count)
         _copy(B, _N, _S, _u(4), count)
         b = r + 1
         _load(B, _SOUTH, old.h[b], old.qx[b], old.qy[b], cells.z[b], origin, count, width)
-        _faces(B, _X, _CENTRE, _CENTRE, _U, _V, _CENTRE, _CENTRE, _1, _1, last)
         _faces(B, _S, _CENTRE, _SOUTH, _V, _U, _CENTRE, _SOUTH, _0, first, last)
-        _side_columns(B, r, n, west, east, forcing.edges, forcing.forced)
+        if north and r == row - 1 and forcing.forced[2]:
+            _side_row(B, _S, _FR, 2, origin, first, last, forcing.edges)
         if south and r == row + rows - 1 and forcing.forced[3]:
             _side_row(B, _S, _FL, 3, origin, first, last, forcing.edges)
-        _forcing(B, r, origin, count, forcing, cells, old, tdt)
-        _update(B, _CENTRE, _SX, _SY, tdt, ratio, flooded, first, last)
-        _store(B, r, first, last, origin, forcing, old, new, peaks, time)
+        if r >= row:
+            _faces(B, _X, _CENTRE, _CENTRE, _U, _V, _CENTRE, _CENTRE, _1, _1, last)
+            _side_columns(B, r, n, west, east, forcing.edges, forcing.forced)
+            _forcing(B, r, origin, count, forcing, cells, old, tdt)
+            _update(B, _CENTRE, _SX, _SY, tdt, ratio, flooded, first, last)
+            _store(B, r, first, last, origin, forcing, old, new, peaks, time)
     return _finish(B, first, last)
 
 
