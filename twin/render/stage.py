@@ -186,7 +186,10 @@ class Gauge:
     def text(self, time: float | None) -> str:
         """Return the value at a time with its unit, empty where there is none."""
         value = float("nan") if time is None else self.value(time)
-        return f"{value:.2f} {self.unit}" if np.isfinite(value) else ""
+        if not np.isfinite(value):
+            return ""
+        digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+        return f"{value:.{digits}f} {self.unit}"
 
 
 @dataclass(frozen=True)

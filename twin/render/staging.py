@@ -34,6 +34,8 @@ __all__ = ["city_stage", "run_stage"]
 RELIEF_CELLS = 2048
 
 _STREETS = {"footway": (226, 217, 200), "underpass": (150, 148, 150)}
+#: How far walls are carried on into the ground, m.
+_BURIED = 0.6
 #: Buildings where their use is not what is shown.
 _PLAIN = (232, 229, 223)
 _ROAD = (206, 205, 203)
@@ -259,6 +261,7 @@ def _buildings(city: City, origin: tuple[float, float]) -> Solids:
     solids = city.solids()
     shift = np.asarray(solids.origin, float) - (*origin, 0.0)
     mesh = Mesh.of(np.asarray(solids.vertices, float) + shift, solids.faces, solids.face_owner)
+    _bury(mesh, len(city.buildings))
     uses = city.buildings["use"].to_list()
     groups = {use_group(u) for u in uses}
     legend = (
@@ -272,6 +275,16 @@ def _buildings(city: City, origin: tuple[float, float]) -> Solids:
         plan=list(_local(city.buildings.geometry, origin)),
         legend=legend,
     )
+
+
+def _bury(mesh: Mesh, count: int) -> None:
+    """Carry walls on into the ground, so that no gap shows where the ground is simplified."""
+    owner = np.zeros(len(mesh.vertices), np.int64)
+    owner[mesh.faces] = mesh.owner[:, None]
+    z = mesh.vertices[:, 2]
+    lowest = np.full(count, np.inf, np.float32)
+    np.minimum.at(lowest, owner, z)
+    z[z <= lowest[owner] + 1e-3] -= _BURIED
 
 
 def _is_ceiling(kind: str, vertices: npt.NDArray[Any], floors: npt.NDArray[np.float64]) -> bool:
@@ -366,12 +379,12 @@ def _gauges(run: Run, origin: tuple[float, float], relief: Relief) -> tuple[Gaug
 
     from twin.sensors.quality import USABLE
     from twin.sensors.store import Store
+    from twin.units import UNITS
 
     uri = f"{run.observations_path.resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True)) as file:
         register = file.execute(
-            "SELECT id, name, property, si_unit, x, y FROM datastreams "
-            "WHERE x IS NOT NULL ORDER BY id"
+            "SELECT id, name, property, unit, x, y FROM datastreams WHERE x IS NOT NULL ORDER BY id"
         ).fetchall()
     series = run.series()
     computed = {} if series.empty else {str(k): v for k, v in series.groupby("place")}
@@ -382,10 +395,13 @@ def _gauges(run: Run, origin: tuple[float, float], relief: Relief) -> tuple[Gaug
             readings = store.series(identifier)
             good = np.isin(readings.quality, USABLE) & np.isfinite(readings.value)
             seconds = (readings.time[good] - began) / np.timedelta64(1, "s")
+            shown = UNITS[unit]  # the sensor's own; what is stored and computed is SI
             simulated = None
             if identifier in computed:
                 rows = computed[identifier].sort_values("time")
-                simulated = (rows["time"].to_numpy(float), rows["value"].to_numpy(float))
+                values = (rows["value"].to_numpy(float) - shown.offset) / shown.factor
+                simulated = (rows["time"].to_numpy(float), values)
+            values = (readings.value[good] - shown.offset) / shown.factor
             east, north = float(x - origin[0]), float(y - origin[1])
             ground = float(relief.height(east, north))
             gauges.append(
@@ -396,7 +412,7 @@ def _gauges(run: Run, origin: tuple[float, float], relief: Relief) -> tuple[Gaug
                     quantity,
                     unit,
                     simulated,
-                    (seconds.astype(float), readings.value[good]) if good.any() else None,
+                    (seconds.astype(float), values) if good.any() else None,
                 )
             )
     return tuple(gauges)
