@@ -46,7 +46,9 @@ def plaza(side: float, pillars: int) -> tuple[Polygon, Polygon, dict[str, Polygo
     return area, square, {k: door.intersection(outer) for k, door in doors.items()}
 
 
-def ours(model: str, people: int, pillars: int, dt: float, steps: int, side: float = 100.0) -> float:
+def ours(
+    model: str, people: int, pillars: int, dt: float, steps: int, side: float = 100.0
+) -> float:
     """Return agent-steps per second of wall time."""
     area, square, exits = plaza(side, pillars)
     crowd = CrowdModel(area, exits, model=model, time_step=dt, seed=1, record_every=0)
@@ -82,7 +84,7 @@ def floor_field(cells: int) -> float:
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        crowd._solve_field(0)
+        crowd._ways.solve(0)
         times.append(time.perf_counter() - start)
     return min(times)
 

@@ -40,22 +40,66 @@ def station() -> SimpleNamespace:
     stairs = [("s1", -30.0, -20.0, "Exit 1"), ("s2", 30.0, 20.0, "Exit 2")]
     platform = at(-20, -4, 20, 4)
     return SimpleNamespace(
-        levels=frame([{"id": "p", "name": "Platform", "elevation_m": -8.0, "geometry": platform}],
-                     ("name", "elevation_m")),
-        spaces=frame([{"id": "r", "name": "Platform", "level": "p", "use": "platform",
-                       "geometry": platform}], ("name", "level", "use")),
+        levels=frame(
+            [{"id": "p", "name": "Platform", "elevation_m": -8.0, "geometry": platform}],
+            ("name", "elevation_m"),
+        ),
+        spaces=frame(
+            [
+                {
+                    "id": "r",
+                    "name": "Platform",
+                    "level": "p",
+                    "use": "platform",
+                    "geometry": platform,
+                }
+            ],
+            ("name", "level", "use"),
+        ),
         doors=frame([], ("name",)),
-        stairs=frame([{"id": key, "name": f"Stair {key}", "kind": "stair", "lower": "p",
-                       "upper": "outside", "width_m": 3.0, "lower_m": -8.0, "upper_m": 4.0,
-                       "lower_edge": line((foot, -1.5), (foot, 1.5)),
-                       "upper_edge": line((head, -1.5), (head, 1.5)),
-                       "geometry": at(min(head, foot), -1.5, max(head, foot), 1.5)}
-                      for key, head, foot, _ in stairs],
-                     ("name", "kind", "lower", "upper", "width_m", "lower_m", "upper_m",
-                      "lower_edge", "upper_edge")),
-        exits=frame([{"id": key, "name": name, "kind": "stair", "level": "p", "width_m": 3.0,
-                      "geometry": line((head, -1.5), (head, 1.5))}
-                     for key, head, _, name in stairs], ("name", "kind", "level", "width_m")),
+        stairs=frame(
+            [
+                {
+                    "id": key,
+                    "name": f"Stair {key}",
+                    "kind": "stair",
+                    "lower": "p",
+                    "upper": "outside",
+                    "width_m": 3.0,
+                    "lower_m": -8.0,
+                    "upper_m": 4.0,
+                    "lower_edge": line((foot, -1.5), (foot, 1.5)),
+                    "upper_edge": line((head, -1.5), (head, 1.5)),
+                    "geometry": at(min(head, foot), -1.5, max(head, foot), 1.5),
+                }
+                for key, head, foot, _ in stairs
+            ],
+            (
+                "name",
+                "kind",
+                "lower",
+                "upper",
+                "width_m",
+                "lower_m",
+                "upper_m",
+                "lower_edge",
+                "upper_edge",
+            ),
+        ),
+        exits=frame(
+            [
+                {
+                    "id": key,
+                    "name": name,
+                    "kind": "stair",
+                    "level": "p",
+                    "width_m": 3.0,
+                    "geometry": line((head, -1.5), (head, 1.5)),
+                }
+                for key, head, _, name in stairs
+            ],
+            ("name", "kind", "level", "width_m"),
+        ),
     )
 
 
@@ -66,8 +110,10 @@ def city(**layers: Any) -> SimpleNamespace:
         "buildings": [{"id": "b", "name": "Block", "geometry": at(-60, 20, 60, 60)}],
         "water": [{"id": "w", "name": "Pond", "geometry": at(-80, -60, -50, -30)}],
         "underpasses": [],
-        "defences": [{"id": "d", "kind": "wall", "geometry": line((70, -100), (70, -10))},
-                     {"id": "g", "kind": "gate", "geometry": line((70, -10), (70, 10))}],
+        "defences": [
+            {"id": "d", "kind": "wall", "geometry": line((70, -100), (70, -10))},
+            {"id": "g", "kind": "gate", "geometry": line((70, -10), (70, 10))},
+        ],
         "assembly_areas": [
             {"id": "a1", "name": "West park", "geometry": at(-190, -20, -150, 20)},
             {"id": "a2", "name": "East park", "geometry": at(130, -20, 170, 20)},
@@ -75,8 +121,9 @@ def city(**layers: Any) -> SimpleNamespace:
     } | layers
     frames = {k: frame(v, names) for k, v in given.items()}
     bounds = (X - 200, Y - 100, X + 200, Y + 100)
-    return SimpleNamespace(crs=CRS, bounds=bounds, terrain=None,
-                           interiors={"station": station()}, **frames)
+    return SimpleNamespace(
+        crs=CRS, bounds=bounds, terrain=None, interiors={"station": station()}, **frames
+    )
 
 
 def water(depth_of_x: Any, value: float = 0.0) -> tuple[GridField, GridField]:

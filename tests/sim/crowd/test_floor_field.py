@@ -14,8 +14,8 @@ from twin.sim.crowd.lattice import INSIDE, cell_centres
 def potential(crowd: CrowdModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return x, y and φ of the walkable cells of a crowd with one surface."""
     x, y = cell_centres(crowd._ground, 0)
-    inside = crowd.lattice.status == INSIDE
-    return x[inside], y[inside], crowd._phi[0][inside]
+    inside = crowd._ways.lattice.status == INSIDE
+    return x[inside], y[inside], crowd._ways.phi[0][inside]
 
 
 def test_distance_along_a_corridor_is_exact() -> None:
@@ -58,8 +58,9 @@ def test_only_the_surfaces_asked_for_are_solved_anew() -> None:
     from test_surfaces import EXITS, HALL, LINKS, STAIR, STREET
 
     crowd = CrowdModel([HALL, STAIR, STREET], EXITS, links=LINKS)
-    before = crowd._phi[0].copy()
-    crowd._phi[0][crowd._window(0)] = 7.0
-    crowd._phi[0][crowd._window(1)] = 7.0
-    crowd._solve_field(0, np.array([True, True, False]))
-    assert np.array_equal(crowd._phi[0], before)
+    ways = crowd._ways
+    before = ways.phi[0].copy()
+    ways.phi[0][ways.window(0)] = 7.0
+    ways.phi[0][ways.window(1)] = 7.0
+    ways.solve(0, np.array([True, True, False]))
+    assert np.array_equal(ways.phi[0], before)

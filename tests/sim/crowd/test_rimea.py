@@ -102,8 +102,10 @@ def test_rimea_9_half_the_doors_take_twice_as_long() -> None:
         place = hall
         for door in doors.values():
             place = place.union(door)
-        exits = {k: door.intersection(box(0, -1, 30, -0.5).union(box(0, 20.5, 30, 21)))
-                 for k, door in doors.items()}
+        exits = {
+            k: door.intersection(box(0, -1, 30, -0.5).union(box(0, 20.5, 30, 21)))
+            for k, door in doors.items()
+        }
         crowd = CrowdModel(place, exits, record_every=0, seed=5, time_step=0.1)
         crowd.add(1000, area=hall, desired_speed=ADULTS)
         crowd.advance(600.0)

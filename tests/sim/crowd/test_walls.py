@@ -36,10 +36,13 @@ def places(draw: st.DrawFn) -> Polygon:
     return max(parts, key=lambda p: p.area)
 
 
-@settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    place=places(),
+    people=st.integers(1, 60),
+    model=st.sampled_from(["heading", "collision_free_speed"]),
+    seed=st.integers(0, 99),
 )
-@given(place=places(), people=st.integers(1, 60), model=st.sampled_from(["heading", "collision_free_speed"]), seed=st.integers(0, 99))
 def test_nobody_passes_a_wall_or_vanishes(
     place: Polygon, people: int, model: str, seed: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""Who walks: distributions of speed and delay, and free places to stand."""
+"""Who walks: distributions of speed and delay, and streams of arrivals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ __all__ = [
     "Source",
     "Uniform",
     "draw",
-    "free_places",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -110,69 +109,6 @@ def draw(
             f"(person {int(np.flatnonzero(bad)[0])} of {number})."
         )
     return values
-
-
-def free_places(
-    area: Polygon | MultiPolygon,
-    number: int,
-    *,
-    radius: float,
-    rng: np.random.Generator,
-    taken: FloatArray | None = None,
-    room: float = math.inf,
-) -> FloatArray:
-    """Return `number` places in `area` where discs of `radius` overlap neither each other nor walls.
-
-    The places are points of a triangular lattice, as wide as the number allows, each moved by
-    chance within its share of the room.
-
-    Parameters
-    ----------
-    taken
-        Places that are taken already, by discs of the same radius, m.
-    room
-        The widest spacing of the lattice, m.
-
-    Raises
-    ------
-    SimulationError
-        If there is no room for so many.
-    """
-    if number == 0:
-        return np.empty((0, 2))
-    inner = area.buffer(-radius)
-    least = 2.02 * radius
-    spacing = min(max(least, 1.05 * math.sqrt(area.area / number)), max(room, least))
-    shapely.prepare(inner)
-    west, south, east, north = area.bounds
-    while True:
-        shift = rng.uniform(0.0, spacing, 2)
-        rows = np.arange(south - spacing + shift[1], north + spacing, spacing * math.sqrt(0.75))
-        cols = np.arange(west - spacing + shift[0], east + spacing, spacing)
-        x, y = np.meshgrid(cols, rows)
-        x = x + np.where(np.arange(len(rows)) % 2 == 1, spacing / 2, 0.0)[:, None]
-        play = (spacing - least) / 2
-        angle, far = rng.uniform(0, 2 * math.pi, x.shape), np.sqrt(rng.uniform(0, 1, x.shape))
-        x, y = x + play * far * np.cos(angle), y + play * far * np.sin(angle)
-        places = np.column_stack([x.ravel(), y.ravel()])
-        if not inner.is_empty:
-            places = places[shapely.contains_xy(inner, places)]
-        else:
-            places = places[:0]
-        if taken is not None and len(taken) and len(places):
-            from scipy.spatial import cKDTree
-
-            distance, _ = cKDTree(taken).query(places)
-            places = places[distance >= 2 * radius]
-        if len(places) >= number:
-            return places[rng.permutation(len(places))[:number]]
-        if spacing <= least:
-            x0, y0 = area.centroid.coords[0]
-            raise SimulationError(
-                f"No room for {number} people of radius {radius:g} m on {area.area:.1f} m² around "
-                f"({x0:.1f}, {y0:.1f}); it holds about {len(places)}. Give a larger area or fewer."
-            )
-        spacing = max(least, 0.96 * spacing)
 
 
 @dataclass

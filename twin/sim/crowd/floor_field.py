@@ -101,8 +101,8 @@ def solve(
                 n = c + (1 if side == 0 else stride if side == 1 else -1 if side == 2 else -stride)
                 if status[n] != INSIDE or factor[n] < SLOWEST or phi[n] <= phi[c]:
                     continue
-                value = _upwind(phi, faces[n], n, stride, h / factor[n])
-                if value >= phi[n] - 1e-4 * h:
+                value = np.float32(_upwind(phi, faces[n], n, stride, h / factor[n]))
+                if value >= phi[n]:
                     continue
                 copy = n
                 following = lattice.copies[n]

@@ -16,15 +16,15 @@ from shapely.geometry import LineString, MultiPolygon, Polygon
 from twin.errors import GeometryError, RunError, SimulationError, did_you_mean
 from twin.geo.grid import Grid
 from twin.sim.crowd import kernels
-from twin.sim.crowd.congestion import slowed
-from twin.sim.crowd.demand import WEIDMANN, Distribution, Source, draw, free_places
+from twin.sim.crowd.demand import WEIDMANN, Distribution, Source, draw
 from twin.sim.crowd.exits import Area, build_exits, surface_of
-from twin.sim.crowd.floor_field import SLOWEST, directions, solve
-from twin.sim.crowd.kernels import GONE, PERSON, STRANDED, WAITING, WALKING
-from twin.sim.crowd.lattice import INSIDE, build_lattice, cell_centres
+from twin.sim.crowd.kernels import GONE, PERSON, STRANDED, WAITING
+from twin.sim.crowd.lattice import build_lattice
 from twin.sim.crowd.neighbours import make_torus
+from twin.sim.crowd.places import check_apart, check_places, free_places
 from twin.sim.crowd.surfaces import Link, Surface, cut_edges, find_links
 from twin.sim.crowd.velocity import WALKER, CollisionFreeSpeed, HeadingSpeed, choose_model
+from twin.sim.crowd.ways import ANY, Ways
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +36,6 @@ FloatArray = npt.NDArray[np.float64]
 STATES = ("waiting", "walking", "stranded", "gone")
 #: Speeds and radii that can be those of people, m/s and m.
 SPEEDS, RADII = (0.05, 5.0), (0.05, 0.6)
-#: A change of the ground by less than this share of full speed does not change the way taken.
-MATERIAL_CHANGE = 0.1
 
 
 class Present(NamedTuple):
@@ -130,34 +128,24 @@ class CrowdModel:
         self._model, self._parameters = choose_model(model)
         self._index = {name: k for k, name in enumerate(names)}
         edges = cut_edges(self.surfaces, self.links)
-        self.lattice, self._ground = build_lattice(self.surfaces, self.links, edges, cell_size)
+        lattice, self._ground = build_lattice(self.surfaces, self.links, edges, cell_size)
         self._linked = np.eye(len(names), dtype=np.bool_)
         for link in self.links:
             a, b = self._index[link.first], self._index[link.second]
             self._linked[a, b] = self._linked[b, a] = True
         self._outdoor = np.array([s.kind == "outdoor" for s in self.surfaces])
-        factors = np.array([s.speed_factor for s in self.surfaces], np.float32)
-        self._dry = factors[self.lattice.surface]
-        self._factor = self._dry.copy()
-        self._factor_solved = self._factor.copy()
         self._reroute = round(reroute_every / self.time_step)
-        self._delay, self._pace = np.ones_like(self._factor), self._factor.copy()
-        self._heed = ~self._outdoor if not self._outdoor.all() else self._outdoor
         self.exit_names = tuple(exits)
-        self._exits, self._rings, self._seeds = build_exits(
-            exits, self.surfaces, self.lattice, self._ground
-        )
-        self._destinations: list[int] = []
-        self._phi, self._ux, self._uy = (np.empty((0, self._factor.size), np.float32),) * 3
-        self._add_destination(-1)
+        self._exits, self._rings, seeds = build_exits(exits, self.surfaces, lattice, self._ground)
+        self._ways = Ways(self.surfaces, lattice, self._ground, seeds)
+        self._ways.to(ANY)
 
         self.time = 0.0
         # now = origin + steps * time_step; a shortened step makes its end the new origin
         self._origin, self._steps = 0.0, 0
         self.record_every = int(record_every)
-        self._taken, self._recorded = 0, -1
+        self._taken, self._recorded, self._looked = 0, -1, -1
         self._records: list[tuple[npt.NDArray[Any], ...]] = []
-        self._grid_cells: dict[tuple[int, Grid], npt.NDArray[np.int32]] = {}
         self._sources: list[Source] = []
         self._count = self._present = 0
         self._people, self._list = np.zeros(0, PERSON), np.zeros(0, np.int32)
@@ -201,14 +189,27 @@ class CrowdModel:
             room for so many, or a speed or radius cannot be that of a person.
         """
         field = self._field_of(exit)
-        number = int(people) if np.ndim(people) == 0 else len(np.asarray(people))
+        places = np.asarray(people, dtype=np.float64)
+        number = int(places) if places.ndim == 0 else len(places)
         if number < 0:
             raise SimulationError(f"Cannot add {number} people.")
         size = draw(radius, self._rng, number, name="radius", low=RADII[0], high=RADII[1])
-        if np.ndim(people) == 0:
-            xy, surface = self._spread(number, area, float(size.max(initial=RADII[0])))
+        present = self._people[self._active]
+        if places.ndim == 0:
+            s, shape = self._area(area)
+            taken = self.positions[present["surface"] == s]
+            widest = float(size.max(initial=RADII[0]))
+            xy = free_places(shape, number, radius=widest, rng=self._rng, taken=taken)
+            surface = np.full(number, s, np.int32)
         else:
-            xy, surface = self._placed(np.asarray(people, dtype=np.float64), area, size)
+            xy = places
+            surface = check_places(self.surfaces, xy, None if area is None else self._area(area)[0])
+            check_apart(
+                xy,
+                self.positions,
+                np.concatenate([surface, present["surface"]]),
+                np.concatenate([size, present["radius"]]),
+            )
         speed = draw(
             desired_speed, self._rng, number, name="desired_speed", low=SPEEDS[0], high=SPEEDS[1]
         )
@@ -255,63 +256,6 @@ class CrowdModel:
         s = surface_of(self.surfaces, name, shape, f"The area at ({x:.2f}, {y:.2f})")
         return s, shapely.intersection(shape, self.surfaces[s].polygon)
 
-    def _spread(
-        self, number: int, area: str | Area | tuple[str, Area] | None, radius: float
-    ) -> tuple[FloatArray, npt.NDArray[np.int32]]:
-        s, shape = self._area(area)
-        here = self._people["surface"][self._active] == s
-        taken = self.positions[here]
-        xy = free_places(shape, number, radius=radius, rng=self._rng, taken=taken)
-        return xy, np.full(number, s, np.int32)
-
-    def _placed(
-        self, xy: FloatArray, area: str | Area | tuple[str, Area] | None, radius: FloatArray
-    ) -> tuple[FloatArray, npt.NDArray[np.int32]]:
-        """Check places that were given, and find their surfaces."""
-        if xy.ndim != 2 or xy.shape[1] != 2 or not np.isfinite(xy).all():
-            raise SimulationError(f"Places must be finite numbers of shape (n, 2), not {xy.shape}.")
-        on = [np.asarray(shapely.contains_xy(s.polygon, xy)) for s in self.surfaces]
-        if area is not None:
-            only = self._area(area)[0]
-            on = [inside & (k == only) for k, inside in enumerate(on)]
-        hits = np.sum(on, axis=0)
-        surface = np.argmax(on, axis=0).astype(np.int32)
-        for k, (x, y) in enumerate(xy):
-            if hits[k] == 0:
-                raise SimulationError(
-                    f"Person {k} at ({x:.2f}, {y:.2f}) is not on walkable ground."
-                )
-            if hits[k] > 1:
-                raise SimulationError(
-                    f"Person {k} at ({x:.2f}, {y:.2f}) could be on "
-                    f"{[s.name for s, o in zip(self.surfaces, on, strict=True) if o[k]]}; give area=."
-                )
-        points = shapely.points(xy)
-        edges = np.array([s.polygon.boundary for s in self.surfaces])[surface]
-        close = shapely.distance(points, edges) < 1e-3
-        if close.any():
-            k = int(np.argmax(close))
-            raise SimulationError(f"Person {k} at ({xy[k, 0]:.3f}, {xy[k, 1]:.3f}) is in a wall.")
-        self._check_apart(xy, surface, radius)
-        return xy, surface
-
-    def _check_apart(
-        self, xy: FloatArray, surface: npt.NDArray[np.int32], radius: FloatArray
-    ) -> None:
-        """Refuse people whose centres are closer than half the sum of their radii."""
-        from scipy.spatial import cKDTree
-
-        both = np.vstack([xy, self.positions])
-        where = np.concatenate([surface, self._people["surface"][self._active]])
-        sizes = np.concatenate([radius, self._people["radius"][self._active]])
-        pairs = cKDTree(both).query_pairs(float(sizes.max(initial=0.0)), output_type="ndarray")
-        a, b = pairs[:, 0], pairs[:, 1]
-        apart = np.hypot(*(both[a] - both[b]).T)
-        bad = (apart < 0.5 * (sizes[a] + sizes[b])) & (where[a] == where[b]) & (a < len(xy))
-        if bad.any():
-            k, x, y = int(a[bad][0]), *both[a[bad][0]]
-            raise SimulationError(f"Person {k} at ({x:.2f}, {y:.2f}) stands on somebody else.")
-
     def _enter(
         self,
         xy: FloatArray,
@@ -330,18 +274,17 @@ class CrowdModel:
         new["exit"] = new["outdoor_link"] = -1
         new["exit_time"] = new["outdoor_time"] = np.nan
         self._people[ids] = new
-        if np.array_equal(self._factor, self._dry):
+        ways = self._ways
+        if ways.as_built:
             found = kernels.ways_out(
-                self._ground, self._phi, self._ux, self._uy, field, self._people, ids
+                self._ground, ways.phi, ways.ux, ways.uy, field, self._people, ids
             )
-            if not found.all():
-                lost = xy[~found]
-                exit_ = self._destinations[field]
-                to = "any exit" if exit_ < 0 else f"exit {self.exit_names[exit_]!r}"
+            for k in np.flatnonzero(~found)[:1].tolist():
+                exit_ = ways.destinations[field]
+                to = "any exit" if exit_ == ANY else f"exit {self.exit_names[exit_]!r}"
                 raise SimulationError(
-                    f"No way leads to {to} for {len(lost)} of {len(xy)} people, the first at "
-                    f"({lost[0, 0]:.2f}, {lost[0, 1]:.2f}) on "
-                    f"{self.surfaces[surface[np.argmin(found)]].name!r}."
+                    f"No way leads to {to} for {(~found).sum()} of {len(xy)} people, the first at "
+                    f"({xy[k, 0]:.2f}, {xy[k, 1]:.2f}) on {self.surfaces[surface[k]].name!r}."
                 )
         self._list[self._present : self._present + len(ids)] = ids
         self._present += len(ids)
@@ -373,55 +316,18 @@ class CrowdModel:
             raise SimulationError(
                 f"No exit {exit_name!r}. {did_you_mean(exit_name, self.exit_names)}"
             )
-        exit_ = -1 if exit_name is None else self.exit_names.index(exit_name)
-        if exit_ not in self._destinations:
-            self._add_destination(exit_)
-        return self._destinations.index(exit_)
-
-    def _add_destination(self, exit_: int) -> None:
-        self._destinations.append(exit_)
-        row = np.zeros((1, self._factor.size), np.float32)
-        self._phi, self._ux, self._uy = (
-            np.concatenate([old, row]) for old in (self._phi, self._ux, self._uy)
-        )
-        self._solve_field(len(self._destinations) - 1)
-
-    def _solve_field(self, f: int, renew: npt.NDArray[np.bool_] | None = None) -> None:
-        """Solve a potential, on all surfaces or those to be renewed."""
-        if renew is None:
-            renew = np.ones(len(self.surfaces), np.bool_)
-        exit_ = self._destinations[f]
-        chosen = self._seeds if exit_ < 0 else [self._seeds[exit_]]
-        cells = np.concatenate([c for c, _ in chosen])
-        values = np.concatenate([v for _, v in chosen])
-        for s in np.flatnonzero(renew):
-            window = self._window(s)
-            dry = self._factor_solved[window]
-            # a queue makes no way impassable
-            pace = np.maximum(dry * self._delay[window], np.float32(1.01 * SLOWEST))
-            self._pace[window] = np.where(dry < SLOWEST, dry, pace)
-        solve(self.lattice, self._pace, cells, values, renew, self._phi[f])
-        directions(self.lattice, self._phi[f], renew, self._ux[f], self._uy[f])
+        return self._ways.to(ANY if exit_name is None else self.exit_names.index(exit_name))
 
     def _look_around(self) -> None:
-        """Find the ways anew from how people have got on since the last look."""
-        p = self._people[self._active]
-        moved = np.hypot(p["x"] - self._seen[self._active, 0], p["y"] - self._seen[self._active, 1])
-        here = np.isfinite(moved) & (p["state"] == WALKING)
-        self._seen[: self._count, 0] = self._people["x"][: self._count]
-        self._seen[: self._count, 1] = self._people["y"][: self._count]
-        p, moved = p[here], moved[here]
-        cells = kernels.cells_of(self._ground, p)
-        could = p["speed"] * self._factor[cells] * self._reroute * self.time_step
-        progress = np.minimum(1.0, moved / np.maximum(could, 1e-6))
-        for s in np.flatnonzero(self._heed):
-            window, on = self._window(s), p["surface"] == s
-            if on.any() or self._delay[window].min() < 1.0:
-                self._delay[window] = slowed(
-                    self._delay[window], self._ground, s, cells[on], progress[on]
-                )
-        for f in range(len(self._destinations)):
-            self._solve_field(f, self._heed)
+        """Find the ways anew from how people have got on since the last look, if it is time."""
+        if not self._reroute or self._taken % self._reroute or self._looked == self._taken:
+            return
+        self._looked = self._taken
+        here = self._active
+        xy = np.column_stack([self._people["x"], self._people["y"]])
+        moved = np.hypot(*(xy[here] - self._seen[here]).T)
+        self._seen[: self._count] = xy[: self._count]
+        self._ways.look_around(self._people[here], moved, self._reroute * self.time_step)
 
     def set_field(
         self,
@@ -449,50 +355,10 @@ class CrowdModel:
         """
         if name != "speed_factor":
             raise SimulationError(f"No field {name!r}. {did_you_mean(name, ['speed_factor'])}")
-        values = np.asarray(values, dtype=np.float64)
-        if values.shape != grid.shape:
-            raise SimulationError(
-                f"speed_factor has shape {values.shape}, its grid {grid.shape}; they must agree."
-            )
-        clean = np.nan_to_num(values, nan=1.0)
-        if clean.min() < 0.0 or clean.max() > 1.0:
-            raise SimulationError(
-                f"speed_factor must be between 0 and 1, not {clean.min():g} … {clean.max():g}."
-            )
+        s = None
         if surface is not None:
-            chosen = [surface_of(self.surfaces, surface, None, f"The field {name!r}")]
-        else:
-            chosen = [k for k, out in enumerate(self._outdoor) if out] or list(
-                range(len(self.surfaces))
-            )
-        padded = np.append(clean.astype(np.float32).ravel(), np.float32(1.0))
-        for s in chosen:
-            cells = self._window(s)
-            self._factor[cells] = self._dry[cells] * padded[self._cells_of_grid(s, grid)]
-        new, old = self._factor, self._factor_solved
-        changed = np.abs(new - old) > MATERIAL_CHANGE * self._dry
-        changed |= (new < SLOWEST) != (old < SLOWEST)
-        if (changed & (self.lattice.status == INSIDE)).any():
-            self._factor_solved[:] = self._factor
-            if self._present or self._sources:
-                for f in range(len(self._destinations)):
-                    self._solve_field(f)
-
-    def _window(self, s: int) -> slice:
-        """Return the cells of a surface."""
-        window = self._ground.windows[s]
-        first = int(window["first"])
-        return slice(first, first + int(window["rows"] * window["cols"]))
-
-    def _cells_of_grid(self, s: int, grid: Grid) -> npt.NDArray[np.int32]:
-        """Return for each cell of a surface the flat place of its centre in a grid, or the end."""
-        key = (s, grid)
-        if key not in self._grid_cells:
-            row, col = grid.index(*cell_centres(self._ground, s))
-            inside = (row >= 0) & (row < grid.rows) & (col >= 0) & (col < grid.cols)
-            flat = np.where(inside, row * grid.cols + col, grid.rows * grid.cols)
-            self._grid_cells[key] = flat.astype(np.int32)
-        return self._grid_cells[key]
+            s = surface_of(self.surfaces, surface, None, f"The field {name!r}")
+        self._ways.set_factor(values, grid, s)
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -510,8 +376,7 @@ class CrowdModel:
             now = self._origin + self._steps * self.time_step
             self._arrive(now)
             self._record()
-            if self._reroute and self._taken % self._reroute == 0 and self._present:
-                self._look_around()
+            self._look_around()
             whole = math.floor((until - now) / self.time_step + 1e-6)
             if whole < 1:
                 break
@@ -531,11 +396,12 @@ class CrowdModel:
 
     def _run(self, steps: int, dt: float, now: float) -> None:
         if self._present:
+            ways = self._ways
             self._present = kernels.run(
                 steps, dt, now, self._present, self._people, self._list, self._order, self._aims,
                 self._near, self._headings, self._torus, self._linked, self._outdoor, self._ground,
-                self._factor, np.array(self._destinations), self._phi, self._ux, self._uy,
-                self._exits, self._rings, self._model, self._parameters,
+                ways.factor, np.array(ways.destinations), ways.phi, ways.ux, ways.uy, self._exits,
+                self._rings, self._model, self._parameters,
             )  # fmt: skip
         self._taken += steps
 
@@ -696,8 +562,9 @@ class CrowdModel:
             "steps": self._steps,
             "taken": self._taken,
             "recorded": self._recorded,
-            "cells": self._factor.size,
-            "destinations": self._destinations,
+            "looked": self._looked,
+            "cells": self._ways.factor.size,
+            "destinations": self._ways.destinations,
             "random": self._rng.bit_generator.state,
             "sources": [[s.next, s.waiting, s.retry] for s in self._sources],
         }
@@ -709,9 +576,9 @@ class CrowdModel:
                 state=np.array(json.dumps(state)),
                 active=self._active,
                 seen=self._seen[: self._count],
-                delay=self._delay,
-                factor=self._factor,
-                factor_solved=self._factor_solved,
+                delay=self._ways.delay,
+                factor=self._ways.factor,
+                solved=self._ways.solved,
                 people=self._people[: self._count],
                 **records,
             )
@@ -726,10 +593,12 @@ class CrowdModel:
         """
         with np.load(Path(path), allow_pickle=False) as file:
             state = json.loads(str(file["state"]))
-            if state["cells"] != self._factor.size or len(state["sources"]) != len(self._sources):
+            if state["cells"] != self._ways.factor.size or len(state["sources"]) != len(
+                self._sources
+            ):
                 raise RunError(
                     f"{path} holds the state of another crowd model ({state['cells']} cells, "
-                    f"{len(state['sources'])} sources; here {self._factor.size} and "
+                    f"{len(state['sources'])} sources; here {self._ways.factor.size} and "
                     f"{len(self._sources)}). Set the model up as it was before restoring."
                 )
             active = file["active"]
@@ -740,19 +609,19 @@ class CrowdModel:
             self._people[: self._count] = people
             self._list[: self._present] = active
             self._seen[: self._count] = file["seen"]
-            self._delay[:] = file["delay"]
-            self._factor[:], self._factor_solved[:] = file["factor"], file["factor_solved"]
+            ways = self._ways
+            ways.delay[:] = file["delay"]
+            ways.factor[:], ways.solved[:] = file["factor"], file["solved"]
             records = [file[f"record_{k}"] for k in range(5) if f"record_{k}" in file]
             self._records = [tuple(records)] if records else []
         self.time, self._origin, self._steps = state["time"], state["origin"], state["steps"]
         self._taken, self._recorded = state["taken"], state["recorded"]
+        self._looked = state["looked"]
         self._rng.bit_generator.state = state["random"]
         for source, (following, waiting, retry) in zip(
             self._sources, state["sources"], strict=True
         ):
             source.next, source.waiting, source.retry = following, waiting, retry
-        empty = np.empty((0, self._factor.size), np.float32)
-        self._phi = self._ux = self._uy = empty
-        self._destinations = []
-        for exit_ in state["destinations"]:
-            self._add_destination(exit_)
+        ways.forget()
+        for destination in state["destinations"]:
+            ways.to(destination)
