@@ -57,16 +57,19 @@ def test_runs_on_loopback_and_is_gone_afterwards(kind: str) -> None:
 def test_dies_with_a_parent_that_is_killed(kind: str) -> None:
     code = (
         "import sys, time; from twin.sensors import EmbeddedBroker\n"
-        f"b = EmbeddedBroker({kind!r}).start(); print(b.url, flush=True); time.sleep(60)"
+        f"b = EmbeddedBroker({kind!r}).start(); print(b._directory, b.url, flush=True)\n"
+        "time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
-        port = int(parent.stdout.readline().rpartition(":")[2])
+        directory, url = parent.stdout.readline().split()
+        port = int(url.rpartition(":")[2])
         assert listening(port)
         parent.send_signal(signal.SIGKILL)
     eventually(lambda: not listening(port))
+    eventually(lambda: not Path(directory).exists())
 
 
 def test_tells_both_cures_when_there_is_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:

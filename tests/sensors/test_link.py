@@ -19,6 +19,7 @@ from sensing import eventually, publish
 from twin.errors import BrokerError
 from twin.sensors import EmbeddedBroker, mqtt
 from twin.sensors.address import BrokerAddress
+from twin.sensors.client import ReadAheadClient
 from twin.sensors.mqtt import Link, Message
 
 LOCAL = BrokerAddress("127.0.0.1", 1)
@@ -271,7 +272,7 @@ def test_takes_whole_messages_and_leaves_the_rest(
     found: list[tuple[bytes, bytes, bool, int]], cut: int, most: int
 ) -> None:
     packets = [packet(t, p, n, kept=k) for t, p, k, n in found]
-    client = mqtt._Client(paho.CallbackAPIVersion.VERSION2)
+    client = ReadAheadClient(paho.CallbackAPIVersion.VERSION2)
     client._ahead = b"".join(packets)[:cut]
     whole = 0
     while whole < len(packets) and sum(map(len, packets[: whole + 1])) <= cut:
@@ -283,7 +284,7 @@ def test_takes_whole_messages_and_leaves_the_rest(
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_left_to_paho_or_taken_whole(data: bytes) -> None:
-    client = mqtt._Client(paho.CallbackAPIVersion.VERSION2)
+    client = ReadAheadClient(paho.CallbackAPIVersion.VERSION2)
     client._ahead = data
     client.publications(100)
     assert 0 <= client._place <= len(data)

@@ -174,9 +174,11 @@ class EmbeddedBroker:
             self._kept.mkdir(parents=True, exist_ok=True)
             self._directory = self._kept.absolute()
         log = self._directory / "broker.log"
+        passing = "" if self._kept is not None else str(self._directory)
+        command = self._command(port, self._directory)
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", guard.__file__, *self._command(port, self._directory)],
+                [sys.executable, "-I", guard.__file__, passing, *command],
                 stdin=subprocess.PIPE,  # the guard ends the broker when this closes
                 stdout=sink,
                 stderr=sink,
