@@ -1,0 +1,142 @@
+"""What every simulation owes the others; a new one is added to `MAKERS` and tested by this."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from town import make_town
+
+from twin.errors import TwinError
+from twin.geo.grid import Grid
+from twin.scene import Scene
+from twin.sim.crowd import Crowd
+from twin.sim.flood import Flood
+from twin.sim.simulation import GridField, Simulation
+
+MAKERS = {
+    "flood": lambda city: Flood(city, resolution=8.0, rain=200e-3 / 3600),
+    "crowd": lambda city: Crowd(
+        city, people=12, area=(500_010.0, 3_450_010.0, 500_040.0, 3_450_040.0), seed=3, reach=150.0
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    return Scene.load(make_town(tmp_path_factory.mktemp("c") / "town") / "scene.toml").city()
+
+
+@pytest.fixture(params=sorted(MAKERS))
+def make(request, city):
+    """Make a fresh simulation of one kind."""
+    return lambda: MAKERS[request.param](city)
+
+
+def assert_same(a, b):
+    """Assert that two snapshots are equal bit for bit."""
+    assert a.time == b.time
+    assert a.fields.keys() == b.fields.keys()
+    for name in a.fields:
+        np.testing.assert_array_equal(a.fields[name].values, b.fields[name].values)
+    assert dict(a.numbers) == dict(b.numbers)
+    if a.table is not None:
+        pd.testing.assert_frame_equal(a.table, b.table)
+
+
+def test_it_is_a_simulation_with_a_declared_table(make):
+    simulation = make()
+    assert isinstance(simulation, Simulation)
+    assert simulation.time == 0.0
+    for spec in (*simulation.reads, *simulation.writes):
+        kind, _, quantity = spec.name.partition(".")
+        assert kind
+        assert quantity
+        assert spec.unit
+        assert spec.long_name
+    assert all(spec.name.startswith(f"{simulation.name}.") for spec in simulation.writes)
+
+
+def test_what_it_writes_it_gives_on_one_grid_in_the_declared_type(make):
+    simulation = make()
+    simulation.advance(20.0)
+    snapshot = simulation.snapshot()
+    assert {f"{simulation.name}.{n}" for n in snapshot.fields} == {
+        spec.name for spec in simulation.writes
+    }
+    grids = set()
+    for spec in simulation.writes:
+        field = simulation.give(spec.name)
+        assert field.values.shape == field.grid.shape
+        assert field.values.dtype == np.dtype(spec.dtype)
+        grids.add(field.grid)
+    assert len(grids) == 1
+    for label in snapshot.numbers:
+        assert label.endswith("]")
+        assert " [" in label
+
+
+def test_it_stops_at_exactly_the_asked_time(make):
+    simulation = make()
+    for until in (0.7, 10.0, 10.0, 33.3):
+        simulation.advance(until)
+        assert simulation.time == until
+
+
+def test_a_snapshot_is_a_copy(make):
+    simulation = make()
+    simulation.advance(20.0)
+    before = simulation.snapshot()
+    kept = {n: f.values.copy() for n, f in before.fields.items()}
+    simulation.advance(40.0)
+    for name, values in kept.items():
+        np.testing.assert_array_equal(before.fields[name].values, values)
+
+
+def test_it_continues_bit_for_bit_from_a_checkpoint(make, tmp_path):
+    whole, first, second = make(), make(), make()
+    whole.advance(30.0)
+    whole.advance(60.0)
+    first.advance(30.0)
+    first.checkpoint(tmp_path)
+    second.restore(tmp_path)
+    assert_same(first.snapshot(), second.snapshot())
+    second.advance(60.0)
+    assert_same(whole.snapshot(), second.snapshot())
+
+
+def test_two_of_the_same_make_are_equal(make):
+    a, b = make(), make()
+    for simulation in (a, b):
+        simulation.advance(45.0)
+    assert_same(a.snapshot(), b.snapshot())
+
+
+def test_a_checkpoint_that_is_not_there_is_said(make, tmp_path):
+    with pytest.raises(TwinError, match=str(tmp_path)):
+        make().restore(tmp_path)
+
+
+def test_it_refuses_fields_that_it_does_not_know(make):
+    simulation = make()
+    field = GridField(np.zeros((1, 1)), Grid("EPSG:32651", 0.0, 1.0, 1.0, (1, 1)))
+    with pytest.raises(TwinError, match="moon"):
+        simulation.take("moon.phase", field)
+    with pytest.raises(TwinError, match="moon"):
+        simulation.give("moon.phase")
+
+
+def test_results_are_maps_tables_and_plain_figures(make):
+    simulation = make()
+    simulation.advance(60.0)
+    results = simulation.results()
+    for spec, field in results.maps.values():
+        assert spec.unit
+        assert field.values.shape == field.grid.shape
+    for table in results.tables.values():
+        assert isinstance(table, pd.DataFrame)
+    json.dumps(dict(results.summary))
+    assert results.headlines
+    assert all(line.endswith(".") for line in results.headlines)
