@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shapely import LineString, Polygon
 
 from twin.errors import RenderError
-from twin.render.shapes import areas, hillshade, ribbons, skirt, walls
+from twin.render.shapes import areas, draped, hillshade, ribbons, skirt, walls
 from twin.render.stage import Camera, Clock, Relief, Sheet, Solids, Stage
 
 
@@ -133,6 +133,15 @@ def test_a_wall_reaches_its_crest_and_stands_in_the_ground() -> None:
 def test_areas_keep_their_holes() -> None:
     ring = Polygon([(0, 0), (10, 0), (10, 10), (0, 10)], [[(4, 4), (6, 4), (6, 6), (4, 6)]])
     assert area(areas([ring], 3.0)) == pytest.approx(96.0)
+
+
+def test_a_draped_area_follows_the_ground_and_keeps_its_size() -> None:
+    ring = Polygon([(0, 0), (90, 0), (90, 40), (0, 40)], [[(20, 10), (40, 10), (40, 30), (20, 30)]])
+    hill = draped([ring], lambda x, y: 0.01 * (x - 45) ** 2, lift=0.5)
+    assert np.allclose(hill.vertices[:, 2], 0.01 * (hill.vertices[:, 0] - 45) ** 2 + 0.5, atol=1e-3)
+    # dense enough that no piece spans the valley
+    assert np.ptp(hill.vertices[hill.faces][:, :, 0], axis=1).max() <= 10
+    assert area(draped([ring], lambda x, y: 0 * x)) == pytest.approx(90 * 40 - 400, rel=1e-6)
 
 
 def test_the_light_of_maps_comes_from_the_north_west() -> None:

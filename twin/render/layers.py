@@ -165,7 +165,7 @@ def _simplified(filled: npt.NDArray[np.float32], relief: Relief) -> Any:
         decimation.SetInputData(image)
         decimation.SetErrorMeasureToAbsoluteError()
         decimation.SetAbsoluteError(error)
-        decimation.BoundaryVertexDeletionOn()
+        decimation.BoundaryVertexDeletionOff()
         decimation.Update()
         mesh = decimation.GetOutput()
         if mesh.GetNumberOfPolys() <= TERRAIN_TRIANGLES:

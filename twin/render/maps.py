@@ -63,7 +63,7 @@ class Map:
     stage
         What there is to see; layers that are not visible are left out.
     size
-        Width and height, pixels.
+        Greatest width and height, pixels; a place that is wide and low takes a lower sheet.
     """
 
     #: Ground and buildings are drawn this many times finer, for smooth edges.
@@ -71,7 +71,6 @@ class Map:
 
     def __init__(self, stage: Stage, size: tuple[int, int] = (1280, 960)) -> None:
         self.stage = stage
-        self.size = size
         self.scale = max(0.6, size[1] / 840)
         width, height = size
         s = self.scale
@@ -82,6 +81,9 @@ class Map:
         cols, rows = int((east - west) / self._pixel), int((north - south) / self._pixel)
         self._left = round(left + (room[0] - cols) / 2)
         self._top = round(top)
+        # at least as high as the legend; even, as films must be
+        needed = max(top + rows + 46 * s, 480 * s)
+        self.size = (width // 2 * 2, min(height, round(needed)) // 2 * 2)
         self._grid = Grid("", west, north, self._pixel, (rows, cols))
 
     # --- the parts that stay -------------------------------------------------------------------

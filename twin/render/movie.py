@@ -115,7 +115,7 @@ def write_map_film(
             if progress is not None:
                 progress((number + 1) / len(indices))
 
-    return _write(draw(), path, size, fps)
+    return _write(draw(), path, sheet.size, fps)
 
 
 def _write(frames: Frames, path: str | Path, size: tuple[int, int], fps: float) -> Path:

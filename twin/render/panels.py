@@ -107,29 +107,29 @@ class Canvas:
         return np.asarray(self.image)
 
 
-def _width(words: str, size: float, *, bold: bool = False) -> float:
-    """Width of a line in design units, measured large so that it does not depend on the scale."""
-    return text_size(words, 64, bold=bold)[0] * size / 64
+def _width(words: str, size: float, scale: float, *, bold: bool = False) -> float:
+    """Width of a line in design units, as it comes out at the scale."""
+    return text_size(words, round(size * scale), bold=bold)[0] / scale
 
 
 def title_panel(title: str, scale: float) -> Image:
     """The title of the picture."""
-    canvas = Canvas(_width(title, 21, bold=True) + 28, 40, scale)
+    canvas = Canvas(_width(title, 21, scale, bold=True) + 28, 40, scale)
     canvas.text(14, 7, title, 21, bold=True)
     return canvas.pixels()
 
 
 def subtitle_panel(words: str, scale: float) -> Image:
     """The line under a title."""
-    canvas = Canvas(_width(words, 13) + 28, 28, scale)
+    canvas = Canvas(_width(words, 13, scale) + 28, 28, scale)
     canvas.text(14, 4, words, 13, colour=_FAINT)
     return canvas.pixels()
 
 
 def clock_panel(local: str, elapsed: str, scale: float) -> Image:
     """Date and time of day, and the time since the start."""
-    split = 16 + _width(elapsed, 18, bold=True)
-    canvas = Canvas(split + _width(local, 14) + 28, 34, scale)
+    split = 16 + _width(elapsed, 18, scale, bold=True)
+    canvas = Canvas(split + _width(local, 14, scale) + 28, 34, scale)
     canvas.text(14, 5, elapsed, 18, colour=_ACCENT, bold=True)
     canvas.text(split + 14, 8, local, 14)
     return canvas.pixels()
@@ -140,11 +140,11 @@ def note_panel(note: str, scale: float, *, widest: float = 460.0) -> Image:
     lines: list[str] = []
     for word in note.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _width(longer, 11) <= widest:
+        if lines and _width(longer, 11, scale) <= widest:
             lines[-1] = longer
         else:
             lines.append(word)
-    canvas = Canvas(max(_width(t, 11) for t in lines) + 16, 6 + 15 * len(lines), scale, 0.7)
+    canvas = Canvas(max(_width(t, 11, scale) for t in lines) + 16, 6 + 15 * len(lines), scale, 0.7)
     for number, line in enumerate(lines):
         canvas.text(8, 3 + 15 * number, line, 11, colour=_FAINT)
     return canvas.pixels()
@@ -154,8 +154,8 @@ def legend_panel(groups: Sequence[tuple[str, Legend]], scale: float) -> Image:
     """Titles, each with its colours and what they mean."""
     row, pad = 19, 12
     widest = max(
-        [_width(title, 12.5, bold=True) for title, _ in groups]
-        + [34 + _width(text, 12.5) for _, entries in groups for _, text in entries]
+        [_width(title, 12.5, scale, bold=True) for title, _ in groups]
+        + [34 + _width(text, 12.5, scale) for _, entries in groups for _, text in entries]
     )
     rows = sum(len(entries) for _, entries in groups)
     titles = sum(bool(title) for title, _ in groups)
@@ -176,9 +176,9 @@ def legend_panel(groups: Sequence[tuple[str, Legend]], scale: float) -> Image:
 
 def label_panel(name: str, value: str, scale: float) -> Image:
     """The name of a place and its value."""
-    names = _width(name, 11.5) if name else 0.0
+    names = _width(name, 11.5, scale) if name else 0.0
     gap = 7 if name and value else 0
-    canvas = Canvas(names + gap + _width(value, 11.5, bold=True) + 12, 20, scale)
+    canvas = Canvas(names + gap + _width(value, 11.5, scale, bold=True) + 12, 20, scale)
     canvas.text(6, 2, name, 11.5)
     canvas.text(6 + names + gap, 2, value, 11.5, colour=_ACCENT, bold=True)
     return canvas.pixels()
@@ -186,9 +186,9 @@ def label_panel(name: str, value: str, scale: float) -> Image:
 
 def info_panel(title: str, rows: Sequence[tuple[str, str]], scale: float) -> Image:
     """What is known of a thing: its name, and keys with values."""
-    keys = max([_width(k, 12) for k, _ in rows], default=0.0)
-    values = max([_width(v, 12, bold=True) for _, v in rows], default=0.0)
-    width = max(keys + values + 18, _width(title, 14, bold=True)) + 28
+    keys = max([_width(k, 12, scale) for k, _ in rows], default=0.0)
+    values = max([_width(v, 12, scale, bold=True) for _, v in rows], default=0.0)
+    width = max(keys + values + 18, _width(title, 14, scale, bold=True)) + 28
     canvas = Canvas(width, 42 + 19 * len(rows), scale, opacity=0.94)
     canvas.text(14, 9, title, 14, bold=True)
     for number, (key, value) in enumerate(rows):

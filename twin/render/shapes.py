@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Mesh", "areas", "hillshade", "lathe", "ribbons", "skirt", "walls"]
+__all__ = ["Mesh", "areas", "draped", "hillshade", "lathe", "ribbons", "skirt", "walls"]
 
 FloatArray = npt.NDArray[np.float64]
 #: Any sequence of shapely geometries.
@@ -149,6 +149,24 @@ def areas(polygons: Shapes, z: npt.ArrayLike) -> Mesh:
         faces = mapbox_earcut.triangulate_float64(flat, ends).reshape(-1, 3)
         vertices = np.column_stack([flat, np.full(len(flat), levels[owner])])
         meshes.append(Mesh.of(vertices, faces, np.full(len(faces), owner)))
+    return Mesh.join(meshes)
+
+
+def draped(polygons: Shapes, height: Height, *, step: float = 10.0, lift: float = 0.0) -> Mesh:
+    """Lay each polygon on the ground, in pieces of at most `step` metres, `lift` metres above."""
+    import shapely
+
+    meshes = []
+    for owner, polygon in enumerate(polygons):
+        west, south, east, north = polygon.bounds
+        size = max(step, np.sqrt((east - west) * (north - south)) / 60)
+        x, y = np.meshgrid(np.arange(west, east, size), np.arange(south, north, size))
+        tiles = shapely.intersection(polygon, shapely.box(x, y, x + size, y + size).ravel())
+        parts = shapely.get_parts(shapely.get_parts(tiles))
+        flat = areas(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON], 0.0)
+        vertices = flat.vertices.astype(float)
+        vertices[:, 2] = height(vertices[:, 0], vertices[:, 1]) + lift
+        meshes.append(Mesh.of(vertices, flat.faces, np.full(len(flat.faces), owner)))
     return Mesh.join(meshes)
 
 

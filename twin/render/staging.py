@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.render.palette import AGENTS, DEPTH, STILL_WATER, USES, use_colours, use_group
-from twin.render.shapes import Mesh, areas, ribbons, walls
+from twin.render.shapes import Mesh, areas, draped, ribbons, walls
 from twin.render.stage import (
     INSIDE,
     Clock,
@@ -214,10 +214,9 @@ def _ground_layers(city: City, origin: tuple[float, float], relief: Relief) -> l
         layers.append(Layer("streets", "Streets", solids))
     if len(city.assembly_areas):
         shapes = _local(city.assembly_areas.geometry, origin)
-        levels = [_highest(s, relief) + 0.2 for s in shapes]
         colours = np.full((len(shapes), 3), _ASSEMBLY, np.uint8)
         legend = ((_ASSEMBLY, "Assembly area"),)
-        mesh, table = areas(shapes, levels), _table(city.assembly_areas)
+        mesh, table = draped(shapes, relief.height, lift=0.06), _table(city.assembly_areas)
         solids = Solids(mesh, colours, table, lit=False, plan=list(shapes), legend=legend)
         layers.append(Layer("assembly", "Assembly areas", solids))
     if len(city.defences):
@@ -238,11 +237,6 @@ def _shore_level(shape: Any, relief: Relief) -> float:
     """A level for water of which only the outline is known: half a metre under the bank, m."""
     rim = _rim(shape, relief)
     return float(np.median(rim)) - 0.5 if len(rim) else 0.0
-
-
-def _highest(shape: Any, relief: Relief) -> float:
-    rim = _rim(shape, relief)
-    return float(rim.max()) if len(rim) else 0.0
 
 
 def _defences(city: City, origin: tuple[float, float], relief: Relief) -> Solids:
