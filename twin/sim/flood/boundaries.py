@@ -124,8 +124,17 @@ class Sides:
     def measure(self, bed: npt.NDArray[np.floating]) -> None:
         """Note where along each side its boundary holds, and how low and wide it is there."""
         core = bed[PAD:-PAD, PAD:-PAD]
-        for i, ends in enumerate((core[:, 0], core[:, -1], core[0], core[-1])):
-            self._lay(i, ends)
+        inner = bed[PAD - 1 : -PAD + 1, PAD - 1 : -PAD + 1]
+        for i, (lines, ring) in enumerate(
+            ((core.T, inner[1:-1].T), (core.T[::-1], inner[1:-1].T[::-1]),
+             (core, inner[:, 1:-1]), (core[::-1], inner[::-1, 1:-1]))
+        ):  # fmt: skip
+            self._lay(i, lines[0])
+            if self.given[SIDES[i]].kind == OPEN:
+                # the bed goes on outside with its slope, as do the water's depth and velocity
+                next_ = lines[min(1, len(lines) - 1)]
+                on = 2 * lines[0] - np.where(next_ < SOLID, next_, lines[0])
+                ring[0] = np.where(lines[0] < SOLID, on, SOLID)
 
     def _lay(self, i: int, bed: npt.NDArray[np.floating]) -> None:
         side = SIDES[i]

@@ -64,6 +64,12 @@ def edge_fluxes(state, z, kinds, values, where, edges, dt, dx, volumes):
         for i in range(PAD, count - PAD):
             row, col = _edge_cell(side, i, rows, cols)
             h, bed = float(state.h[row, col]), float(z[row, col])
+            if kind == OPEN:
+                # water goes on outside as inside: no slope of depth and speed for order 2
+                out_row, out_col = _across(side, row, col)
+                state.h[out_row, out_col] = state.h[row, col]
+                state.qx[out_row, out_col] = state.qx[row, col]
+                state.qy[out_row, out_col] = state.qy[row, col]
             if bed >= SOLID:
                 edges[side, :, i] = 0.0
                 continue
@@ -120,3 +126,11 @@ def _edge_cell(side, i, rows, cols):
     if side == 2:
         return PAD, i
     return rows - PAD - 1, i
+
+
+@njit(error_model="numpy", nogil=True)
+def _across(side, row, col):
+    """Row and column (padded) of the outside cell beyond a side's cell."""
+    if side < 2:
+        return row, col + 1 if side == 1 else col - 1
+    return (row + 1 if side == 3 else row - 1), col

@@ -171,6 +171,16 @@ def _inverse_cube_root(typing_context, x):
 
 
 @njit(forceinline=True, error_model="numpy")
+def _cube_root_below(x, one, third, ninth2):
+    """x^(−1/3) to 1e-10, by two steps of third order."""
+    y = _inverse_cube_root(x)
+    r = one - x * y * y * y
+    y = y + y * r * (third + ninth2 * r)
+    r = one - x * y * y * y
+    return y + y * r * (third + ninth2 * r)
+
+
+@njit(forceinline=True, error_model="numpy")
 def _load(B, base, h, qx, qy, z, first, count, width):
     """Read one row of cells, its velocities and what each cell may give per face and second.
 
@@ -291,13 +301,8 @@ def _update(B, base, sx, sy, dt, ratio, flooded, first, last):
         qx = qx if moving else zero
         qy = qy if moving else zero
         d = max(new, dry)
-        # d^(-1/3): from the wave speed, then Halley's steps
         root = np.sqrt(d)
-        y = _inverse_cube_root(d)
-        r = one - d * y * y * y
-        y = y + y * r * (third + ninth2 * r)
-        r = one - d * y * y * y
-        y = y + y * r * (third + ninth2 * r)
+        y = _cube_root_below(d, one, third, ninth2)
         inv = one / d
         m = np.sqrt(qx * qx + qy * qy)
         # q + dt g n² d^(-7/3) q² = q*
@@ -357,9 +362,15 @@ def _slopes(B, a, b, across_a, across_b, steep, half, flat, solid, c):
 
 
 @njit(forceinline=True, error_model="numpy")
-def _reconstruct(B, half_ratio, first, last):
-    """States at the four faces of the centre row's cells, half a step on, and its bed slopes."""
+def _reconstruct(B, drag, origin, half_step, half_ratio, first, last):
+    """States at the four faces of the centre row's cells, half a step on, and its bed slopes.
+
+    The half step feels friction too, without which a uniform flow would run ahead of itself.
+    """
     T = B.dtype.type
+    one, dry, third, ninth2 = T(1), T(DRY), T(1 / 3), T(2 / 9)
+    for c in range(first, last):
+        B[_DRAG + c] = drag[origin + c]
     half, steep, flat, solid, g, zero = T(0.5), T(STEEPNESS), T(FLAT), T(SOLID), T(GRAVITY), T(0)
     for c in range(first, last):
         lx, hx, ux, vx = _slopes(B, _CENTRE, _CENTRE, _1, _1, steep, half, flat, solid, c)
@@ -390,9 +401,12 @@ def _reconstruct(B, half_ratio, first, last):
             uy if keep else zero,
             vy if keep else zero,
         )
+        d = max(h, dry)
+        y = _cube_root_below(d, one, third, ninth2)
+        slow = one / (one + half_step * B[_DRAG + c] * np.sqrt(u * u + v * v) * ((y * y) * (y * y)))
         d = h + dh if keep else h
-        u = u + du if keep else u
-        v = v + dv if keep else v
+        u = (u + du) * slow if keep else u
+        v = (v + dv) * slow if keep else v
         bx, by = lx - hx, ly - hy
         B[_EAST + _H + c] = d + half * hx
         B[_WEST + _H + c] = d - half * hx
@@ -597,7 +611,7 @@ def _tile_second(B, row, col, rows, cols, whole, old, new, cells, forcing, peaks
             _copy(B, _NORTH, _CENTRE, _u(12), count)
             _load(B, _SOUTH, old.h[b], old.qx[b], old.qy[b], cells.z[b], origin, count, width)
             _copy(B, _AX, _SX, _2, count)
-        _reconstruct(B, T(0.5) * ratio, _1, last + _1)
+        _reconstruct(B, cells.drag[r], origin, T(0.5) * tdt, T(0.5) * ratio, _1, last + _1)
         if r > row - 1:
             _faces(B, _S, _ABOVE, _UPPER, _V, _U, _NORTH, _CENTRE, _0, first, last)
             if north and r == row and forcing.forced[2]:

@@ -625,7 +625,7 @@ class ShallowWater:
         return np.divide(q, h, out=np.zeros_like(q), where=h > kn.DRY)
 
     def _stored(self) -> float:
-        return float(self._old.h.sum(dtype=np.float64)) * self.cell_size**2
+        return float(self._core(self._old.h).sum(dtype=np.float64)) * self.cell_size**2
 
     def _worst(self) -> str:
         """Say where the flow is fastest or no longer finite."""
