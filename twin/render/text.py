@@ -59,10 +59,13 @@ def _covered(path: Path) -> frozenset[int]:
 
 
 def printable(text: str) -> str:
-    """Return `text` without the signs that no font here can draw."""
-    fonts = font_paths()
-    kept = (c for c in text if c.isspace() or any(ord(c) in _covered(f) for f in fonts))
-    return " ".join("".join(kept).split(" ")).strip()
+    """Return `text` without the words that no font here can draw whole."""
+    drawn = frozenset[int]().union(*(_covered(f) for f in font_paths()))
+    lines = (
+        " ".join(word for word in line.split(" ") if all(ord(c) in drawn for c in word))
+        for line in text.split("\n")
+    )
+    return "\n".join(lines).strip()
 
 
 @functools.cache

@@ -65,8 +65,9 @@ def section(title: str, *parts: str) -> str:
 
 
 def figure(inner: str, caption: str) -> str:
-    """Return a figure with its caption."""
-    return f"<figure>{inner}<figcaption>{html.escape(caption)}</figcaption></figure>"
+    """Return a figure, with its caption if there is one."""
+    said = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return f"<figure>{inner}{said}</figure>"
 
 
 def media(path: Path, text: str) -> str:

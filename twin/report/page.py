@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from twin.files import write_text
+from twin.render.text import printable
 from twin.report.charts import Line, line_chart
 from twin.report.html import figure, media, page, section, table
+from twin.report.pictures import MAPS
 from twin.report.summary import headlines, reading_sentence
 from twin.run import Run
 from twin.units import format_duration
@@ -87,8 +88,9 @@ def _pictures(run: Run) -> Iterable[str]:
 def _maps(run: Run) -> str:
     drawn = run.manifest["pictures"].get("maps", {})
     figures = [
-        figure(media(run.path / file, name), run.maps[name]["long_name"])
-        for name, file in drawn.items()
+        figure(media(run.path / drawn[name], run.maps[name]["long_name"]), "")
+        for name in MAPS
+        if name in drawn
     ]
     return f'<div class="grid">{"".join(figures)}</div>' if figures else ""
 
@@ -105,6 +107,7 @@ def _hydrographs(run: Run) -> str:
     end = float(run.times[-1])
     with Store(run.observations_path, read_only=True) as store:
         observations = SceneObservations(store, run.start)
+        names = {d.id: d.name for d in store.datastreams()}
         gauges = series.loc[series["quantity"].isin(["water_level", "water_depth"]), "place"]
         for place in sorted(set(gauges)):
             at = series[(series["place"] == place)]
@@ -114,7 +117,8 @@ def _hydrographs(run: Run) -> str:
             if inside.any():
                 lines.append(Line("read", times[inside] / 60, values[inside], dots=True))
             quantity = str(at["quantity"].iloc[0]).replace("_", " ")
-            charts.append(figure(line_chart(lines, title=place, unit=f"{quantity} (m)"), ""))
+            title = printable(f"{place}: {names.get(place, '')}".removesuffix(": "))
+            charts.append(figure(line_chart(lines, title=title, unit=f"{quantity} (m)"), ""))
     return f'<div class="grid">{"".join(charts)}</div>' if charts else ""
 
 
@@ -133,14 +137,23 @@ def _people(run: Run) -> Iterable[str]:
         yield figure(line_chart(lines, title="People over time", unit="persons", width=9.0), "")
         exits = run.table(f"{name}.exits")
         if len(exits):
-            heads = [(c.replace("_", " "), _format(exits[c])) for c in exits.columns]
-            yield table(heads, exits.itertuples(index=False))
-
-
-def _format(column: pd.Series) -> str:
-    if not pd.api.types.is_numeric_dtype(column):
-        return ""
-    return ".0f" if pd.api.types.is_integer_dtype(column) else ".2f"
+            yield table(
+                [
+                    ("exit", ""),
+                    ("persons", ".0f"),
+                    ("first after (min)", ".1f"),
+                    ("last after (min)", ".1f"),
+                    ("greatest flow (1/s)", ".1f"),
+                ],
+                zip(
+                    exits["exit"].astype(str),
+                    exits["persons"],
+                    exits["first_s"] / 60,
+                    exits["last_s"] / 60,
+                    exits["peak_flow_1_s"],
+                    strict=True,
+                ),
+            )
 
 
 def _impacts(run: Run) -> Iterable[str]:
