@@ -12,7 +12,7 @@ from PIL import Image
 
 from twin.errors import RenderError
 from twin.render.maps import DataGrid, Map, png_bytes, run_map
-from twin.render.palette import ARRIVAL, DEPTH, HAZARD, STILL_WATER
+from twin.render.palette import AGENTS, ARRIVAL, DEPTH, HAZARD, STILL_WATER
 from twin.render.stage import Sheet, Stage
 
 
@@ -80,7 +80,7 @@ def test_the_clock_people_and_gauges_are_of_the_time(stage: Stage) -> None:
     people = stage.layer("people").shape
     x, y, _ = people.at(6)[0][7]
     col, row = sheet.pixel_of(x, y)
-    assert tuple(last[row, col]) == (216, 27, 120)
+    assert tuple(last[row, col]) == AGENTS["walking"]
 
 
 def test_the_legend_explains_the_classes_that_are_mapped(bare: Stage) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from twin.errors import RenderError
 from twin.render.palette import DEPTH, NO_DATA, PALETTES, STILL_WATER, palette, use_colours
+from twin.sim.flood.hazard import defra_class
 
 # Machado, Oliveira & Fernandes (2009), full deuteranopia and protanopia, linear RGB
 BLIND = {
@@ -81,8 +82,12 @@ def test_maps_of_a_run_find_their_palette(name: str, key: str) -> None:
 
 
 def test_a_hazard_rating_and_its_class_get_the_same_colour() -> None:
-    rating, classed = [0.0, 0.5, 0.8, 1.5, 9.0], [0, 1, 2, 3, 4]
-    assert (palette("max_hazard").rgba(rating) == palette("hazard_class").rgba(classed)).all()
+    rating = [0.8, 1.25, 1.5, 9.0]
+    assert (
+        palette("max_hazard").rgba(rating) == palette("hazard_class").rgba(defra_class(rating))
+    ).all()
+    assert palette("hazard_class").rgba(defra_class([0.0]))[0, 3] == 0
+    assert palette("max_hazard").rgba([0.3])[0, 3] == 255
 
 
 def test_an_unknown_quantity_is_named_with_the_known_ones() -> None:

@@ -151,5 +151,8 @@ def test_the_light_of_maps_comes_from_the_north_west() -> None:
 
 
 def test_a_skirt_hangs_from_the_rim() -> None:
-    mesh = skirt(np.full((4, 6), 5.0, np.float32), 0.0, 40.0, 10.0, -2.0)
-    assert area(mesh) == pytest.approx(7 * 2 * (50 + 30))
+    x, y = np.meshgrid([0.0, 20.0, 60.0], [0.0, 40.0])
+    surface = np.column_stack([x.ravel(), y.ravel(), np.full(6, 5.0)]).astype(np.float32)
+    mesh = skirt(surface, -2.0)
+    assert area(mesh) == pytest.approx(7 * 2 * (60 + 40))
+    assert set(mesh.vertices[:, 2]) == {5.0, -2.0}

@@ -122,7 +122,7 @@ class DrawnRelief(Drawn):
         ground.SetPosition(0.0, 0.0, -TERRAIN_ERROR)
         ground.ForceOpaqueOn()
         base = float(filled.min()) - 0.012 * max(rows, cols) * relief.cell
-        curtain = skirt(filled, relief.west, relief.north, relief.cell, base)
+        curtain = skirt(vertices, base)
         side = actor_of(polydata_of(curtain.vertices, curtain.faces), lit=False, colour=_SOIL)
         side.SetPosition(0.0, 0.0, -TERRAIN_ERROR)
         self.actors = [ground, side]
@@ -165,7 +165,7 @@ def _simplified(filled: npt.NDArray[np.float32], relief: Relief) -> Any:
         decimation.SetInputData(image)
         decimation.SetErrorMeasureToAbsoluteError()
         decimation.SetAbsoluteError(error)
-        decimation.BoundaryVertexDeletionOff()
+        decimation.BoundaryVertexDeletionOn()
         decimation.Update()
         mesh = decimation.GetOutput()
         if mesh.GetNumberOfPolys() <= TERRAIN_TRIANGLES:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from twin.geo.grid import Grid
 from twin.render import panels
-from twin.render.palette import AGENTS, NO_DATA, STILL_WATER, Palette, palette
+from twin.render.palette import AGENTS, AGENTS_LEGEND, NO_DATA, STILL_WATER, Palette, palette
 from twin.render.shapes import hillshade
 from twin.render.stage import People, Pins, Relief, Sheet, Solids, Stage
 
@@ -265,7 +265,7 @@ class Map:
             if layer.key in {"assembly", "defences"}:
                 rest += layer.shape.legend
         if index is not None and self._of(People):
-            rest.append((AGENTS["walking"], "People"))
+            rest += AGENTS_LEGEND
         if rest:
             groups.append(("", tuple(rest)))
         if groups:
@@ -349,7 +349,8 @@ def run_map(
         sheet = layer.shape
         if isinstance(sheet, Sheet) and sheet.still.shape == values.shape:
             data = DataGrid.of(sheet, values)
-    heading = long_name[0].upper() + long_name[1:]
+    # the classes after a colon are those of the legend
+    heading = long_name[0].upper() + long_name[1:].partition(":")[0]
     clock = stage.clock
     span = "" if clock is None else f"{clock.local(0)} to {clock.local(len(clock) - 1)}"
     subtitle = "   ".join(part for part in (stage.title, span) if part)

@@ -18,6 +18,7 @@ from twin.errors import RenderError, did_you_mean
 
 __all__ = [
     "AGENTS",
+    "AGENTS_LEGEND",
     "ARRIVAL",
     "DENSITY",
     "DEPTH",
@@ -173,11 +174,17 @@ HAZARD = Palette(
     (1e-9, 0.75, 1.25, 2.0),
     tuple(_rgb(c) for c in ("fbe08e", "f59d3d", "d9482b", "7a0c2e")),
     ("low: caution", "moderate: some", "significant: most", "extreme: all"),
-    source="Defra & Environment Agency FD2320/TR2 (2006), hazard rating d (v + 0.5) + debris",
+    source="Defra & Environment Agency FD2321 (2006), hazard rating d (v + 0.5) + debris",
 )
 
-#: The same classes for a map that already holds the class, 1 to 4.
-HAZARD_CLASS = replace(HAZARD, key="hazard_class", edges=(1.0, 2.0, 3.0, 4.0))
+#: The same classes for a map that holds the class, 0 to 3. There 0 is low or dry, and not drawn.
+HAZARD_CLASS = replace(
+    HAZARD,
+    key="hazard_class",
+    edges=(1.0, 2.0, 3.0),
+    colours=HAZARD.colours[1:],
+    labels=HAZARD.labels[1:],
+)
 
 ARRIVAL = Palette(
     "arrival",
@@ -209,11 +216,11 @@ PALETTES = {p.key: p for p in (DEPTH, SPEED, HAZARD, HAZARD_CLASS, ARRIVAL, DENS
 #: People by state; a state that is not named here is drawn as "walking".
 AGENTS: dict[str, Colour] = {
     "walking": _rgb("d81b78"),
-    "waiting": _rgb("8e5bb5"),
-    "wading": _rgb("e65100"),
-    "stuck": _rgb("b71c1c"),
-    "safe": _rgb("2e7d32"),
+    "waiting": _rgb("6a3fa0"),
+    "stranded": _rgb("e65100"),
 }
+#: What a legend says of people.
+AGENTS_LEGEND = tuple((colour, f"People {state}") for state, colour in AGENTS.items())
 
 #: Building uses, muted so that data stay the strongest colours of a picture.
 USES: dict[str, Colour] = {

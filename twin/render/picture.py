@@ -12,7 +12,7 @@ from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer
 
 from twin.render import panels
 from twin.render.layers import Drawn, DrawnPins, DrawnRelief, DrawnSolids, Sight, draw_layer
-from twin.render.palette import AGENTS, STILL_WATER
+from twin.render.palette import AGENTS_LEGEND, STILL_WATER
 from twin.render.polydata import Sprite
 from twin.render.stage import INSIDE, Camera, Gauge, People, Sheet, Solids, Stage
 
@@ -247,7 +247,7 @@ class Picture:
                 if shape.still.any():
                     rest.insert(0, (STILL_WATER, "River, dock, pond"))
             elif isinstance(shape, People):
-                rest.append((AGENTS["walking"], "People"))
+                rest += AGENTS_LEGEND
             elif isinstance(shape, Solids) and drawn.layer.key == "buildings":
                 groups += [("Buildings", shape.legend)] if shape.legend else []
             elif isinstance(shape, Solids):

@@ -170,22 +170,23 @@ def draped(polygons: Shapes, height: Height, *, step: float = 10.0, lift: float 
     return Mesh.join(meshes)
 
 
-def skirt(elevation: npt.NDArray[Any], west: float, north: float, cell: float, base: float) -> Mesh:
-    """Hang a curtain from the outermost cell centres of a relief down to `base`, m."""
-    rows, cols = elevation.shape
-    r = np.concatenate([np.zeros(cols), np.arange(rows), np.full(cols, rows - 1), np.arange(rows)])
-    c = np.concatenate([np.arange(cols), np.full(rows, cols - 1), np.arange(cols), np.zeros(rows)])
-    side = np.repeat(np.arange(4), [cols, rows, cols, rows])
-    r, c = r.astype(np.int64), c.astype(np.int64)
-    x, y = west + (c + 0.5) * cell, north - (r + 0.5) * cell
-    upper = np.column_stack([x, y, elevation[r, c]])
-    lower = np.column_stack([x, y, np.full(len(x), base)])
-    a = np.nonzero(side[1:] == side[:-1])[0]
-    n = len(x)
-    faces = np.concatenate(
-        [np.column_stack([a, a + 1, a + 1 + n]), np.column_stack([a, a + 1 + n, a + n])]
-    )
-    return Mesh.of(np.concatenate([upper, lower]), faces, np.zeros(len(faces)))
+def skirt(vertices: npt.NDArray[np.float32], base: float) -> Mesh:
+    """Hang a curtain from the rim of a rectangular surface down to `base`, m.
+
+    The rim is taken from the surface's own vertices, so that no gap shows.
+    """
+    curtains = []
+    for axis, end in ((0, np.min), (0, np.max), (1, np.min), (1, np.max)):
+        along = vertices[:, axis]
+        rim = vertices[np.abs(along - end(along)) < 1e-3]
+        upper = rim[np.argsort(rim[:, 1 - axis])]
+        lower = upper.copy()
+        lower[:, 2] = base
+        n, a = len(upper), np.arange(len(upper) - 1)
+        faces = [np.column_stack([a, a + 1, a + 1 + n]), np.column_stack([a, a + 1 + n, a + n])]
+        mesh = np.concatenate([upper, lower])
+        curtains.append(Mesh.of(mesh, np.concatenate(faces), np.zeros(2 * len(a))))
+    return Mesh.join(curtains)
 
 
 def lathe(outline: Sequence[tuple[float, float]], sides: int) -> Mesh:
