@@ -3,8 +3,8 @@
     python benchmarks/crowd.py [--peer-python PYTHON --peer-script jupedsim_plaza.py]
 
 A plaza of 100 m × 100 m with an exit of 4 m in each side, without and with 64 pillars; models and
-time step as in the peer's script. The peer runs in the same call, so that a busy machine is busy for
-both. Compilation is not counted.
+time step as in the peer's script. The peer runs in the same call, so that a busy machine is busy
+for both. Compilation is not counted.
 """
 
 from __future__ import annotations

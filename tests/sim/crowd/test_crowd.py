@@ -270,13 +270,13 @@ def test_what_does_not_fit_is_named(options: dict, words: str) -> None:
 
 def test_an_exit_under_a_building_is_named() -> None:
     covered = city(buildings=[{"id": "b", "name": "Mall", "geometry": at(-60, -40, -25, 40)}])
-    with pytest.raises(GeometryError, match="'Exit 1' at .* does not lead onto open ground"):
+    with pytest.raises(GeometryError, match=r"'Exit 1' at .* does not lead onto open ground"):
         Crowd(covered, interior="station", people=20)
 
 
 def test_wrong_fields_are_refused(crowd: Crowd) -> None:
     depth, _ = water(lambda x: 0 * x)
-    with pytest.raises(SimulationError, match=r"Did you mean 'flood.depth'"):
+    with pytest.raises(SimulationError, match=r"Did you mean 'flood\.depth'"):
         crowd.take("flood.dept", depth)
     with pytest.raises(SimulationError, match="writes no"):
         crowd.give("crowd.speed")

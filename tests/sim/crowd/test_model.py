@@ -34,7 +34,7 @@ def test_time_is_exactly_what_was_asked_for() -> None:
     crowd.advance(1.013)
     assert crowd.time == 1.013
     assert np.hypot(*(crowd.positions - before)[0]) == pytest.approx(1.013, abs=1e-6)
-    with pytest.raises(SimulationError, match="back to 0.5"):
+    with pytest.raises(SimulationError, match=r"back to 0\.5"):
         crowd.advance(0.5)
 
 

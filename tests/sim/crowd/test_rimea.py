@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+import shapely
 from shapely.geometry import box
 
 from twin.sim.crowd import CollisionFreeSpeed, CrowdModel, HeadingSpeed, Surface, Uniform
@@ -12,7 +15,7 @@ ADULTS = Uniform(0.97, 1.62)  # IMO: males of 30 to 50 years
 
 
 def room(width: float) -> tuple:
-    """Return the 8 m × 5 m room of IMO test 4 with a door of `width` and a yard beyond, and an exit."""
+    """Return the 8 m × 5 m room of IMO test 4 with a door and a yard, and the exit."""
     door = box(8, 2.5 - width / 2, 8.2, 2.5 + width / 2)
     return box(0, 0, 8, 5).union(door).union(box(8.2, -2, 12, 7)), {"out": box(11, -2, 12, 7)}
 
@@ -62,7 +65,7 @@ def test_rimea_4_speed_falls_as_density_grows() -> None:
         x = crowd.positions[:, 0]
         middle = (x > 10.0) & (x < 30.0)
         speeds.append(float(crowd.velocities[middle, 0].mean()))
-    assert all(a > b + 0.05 for a, b in zip(speeds, speeds[1:], strict=False)), speeds
+    assert all(a > b + 0.05 for a, b in itertools.pairwise(speeds)), speeds
     assert speeds[0] > 1.25
     assert speeds[-1] < 0.75
 
@@ -88,9 +91,7 @@ def test_rimea_6_all_get_round_the_corner(model: str) -> None:
     crowd.advance(90.0)
     path = crowd.trajectories
     assert crowd.remaining == 0
-    from shapely import contains_xy
-
-    assert contains_xy(corner, path["x"], path["y"]).all()
+    assert shapely.contains_xy(corner, path["x"], path["y"]).all()
 
 
 def test_rimea_9_half_the_doors_take_twice_as_long() -> None:

@@ -291,7 +291,7 @@ class Crowd:
     def checkpoint(self, directory: Path) -> None:
         """Write the whole state into an existing, empty directory."""
         self.model.checkpoint(directory / "people.npz")
-        arrays = {"exposed": self._exposed, "max_density": self._max_density}
+        arrays: dict[str, Any] = {"exposed": self._exposed, "max_density": self._max_density}
         if self._force is not None:
             grid = self._force.grid
             arrays["force"] = self._force.values

@@ -85,18 +85,18 @@ def build_exits(
         where.append(s)
         seeds.append(cells)
         edges.append(np.vstack([np.hstack([c[:-1], c[1:]]) for c in xy]))
-    table = np.zeros(len(exits), EXIT)
+    table: npt.NDArray[np.void] = np.zeros(len(exits), EXIT)
     last = np.cumsum([len(e) for e in edges])
     table["surface"], table["last"] = where, last
     table["first"][1:] = last[:-1]
     ends = np.vstack(edges)
-    rings = np.zeros(len(ends), RING_EDGE)
+    ring_edges: npt.NDArray[np.void] = np.zeros(len(ends), RING_EDGE)
     for c, field in enumerate(("ax", "ay", "bx", "by")):
-        rings[field] = ends[:, c]
+        ring_edges[field] = ends[:, c]
     boxes = np.array([[*e[:, :2].min(axis=0), *e[:, :2].max(axis=0)] for e in edges])
     for c, field in enumerate(("west", "south", "east", "north")):
         table[field] = boxes[:, c]
-    return table, rings, seeds
+    return table, ring_edges, seeds
 
 
 def _seeds(lattice: Lattice, ground: Ground, s: int, shape: Area) -> Seeds:

@@ -42,9 +42,9 @@ _HELD_UP = 0.1
 _FEW = 2000
 
 #: A person: place (m) and velocity (m/s); desired speed (m/s), radius (m), time of setting out (s);
-#: when out by an exit, and when first on an outdoor surface, s; for how long held up, s; row of the potentials (0 the
-#: quickest exit, k the k-th that was asked for); index of the surface; exit taken, and link by
-#: which first outdoors (-1: none yet); state.
+#: when out by an exit, and when first on an outdoor surface, s; for how long held up, s; row of the
+#: potentials (0 the quickest exit, k the k-th that was asked for); index of the surface; exit
+#: taken, and link by which first outdoors (-1: none yet); state.
 PERSON = np.dtype(
     [
         *((name, "f8") for name in ("x", "y", "vx", "vy", "speed", "radius", "start")),
@@ -101,7 +101,7 @@ def run(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def ways_out(ground, phi, ux, uy, f, people, ids):  # type: ignore[no-untyped-def]
-    """Say for each of `ids` whether a way leads from where they are to the exit of potential `f`."""
+    """Say for each of `ids` whether a way leads to the exit of potential `f`."""
     found = np.zeros(ids.size, np.bool_)
     for n in range(ids.size):
         p = people[ids[n]]

@@ -104,18 +104,20 @@ class Lattice(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _mark_inside(h, west, south, cols, rows, first, ax, ay, bx, by, status):  # type: ignore[no-untyped-def]
+def _mark_inside(h, window, ends, status):  # type: ignore[no-untyped-def]
     """Mark the cells whose centre the closed edges enclose, by the parity of crossings westward."""
-    for k in range(ax.size):
-        low, high = min(ay[k], by[k]), max(ay[k], by[k])
+    west, south, cols, rows, first = window
+    for k in range(len(ends)):
+        ax, ay, bx, by = ends[k]
+        low, high = min(ay, by), max(ay, by)
         for j in range(
-            max(0, int(math.floor((low - south) / h)) - 1),
-            min(rows - 1, int(math.floor((high - south) / h)) + 1) + 1,
+            max(0, math.floor((low - south) / h) - 1),
+            min(rows - 1, math.floor((high - south) / h) + 1) + 1,
         ):
             yc = south + (j + 0.5) * h
-            if (ay[k] <= yc) != (by[k] <= yc):
-                xc = ax[k] + (yc - ay[k]) * (bx[k] - ax[k]) / (by[k] - ay[k])
-                i = int(math.ceil((xc - west) / h - 0.5))
+            if (ay <= yc) != (by <= yc):
+                xc = ax + (yc - ay) * (bx - ax) / (by - ay)
+                i = math.ceil((xc - west) / h - 0.5)
                 status[first + j * cols + min(max(i, 0), cols - 1)] ^= 1
     for j in range(rows):
         parity = 0
@@ -125,54 +127,56 @@ def _mark_inside(h, west, south, cols, rows, first, ax, ay, bx, by, status):  # 
 
 
 @njit(cache=True, nogil=True)
-def _close_faces(h, west, south, cols, rows, first, ax, ay, bx, by, faces):  # type: ignore[no-untyped-def]
+def _close_faces(h, window, ends, faces):  # type: ignore[no-untyped-def]
     """Clear the bits of neighbours whose centres a wall keeps apart."""
-    for k in range(ax.size):
-        low, high = min(ay[k], by[k]), max(ay[k], by[k])
+    west, south, cols, rows, first = window
+    for k in range(len(ends)):
+        ax, ay, bx, by = ends[k]
+        low, high = min(ay, by), max(ay, by)
         for j in range(
-            max(0, int(math.floor((low - south) / h)) - 1),
-            min(rows - 1, int(math.floor((high - south) / h)) + 1) + 1,
+            max(0, math.floor((low - south) / h) - 1),
+            min(rows - 1, math.floor((high - south) / h) + 1) + 1,
         ):
             yc = south + (j + 0.5) * h
-            if (ay[k] <= yc) != (by[k] <= yc):
-                xc = ax[k] + (yc - ay[k]) * (bx[k] - ax[k]) / (by[k] - ay[k])
-                i = int(math.ceil((xc - west) / h - 0.5))
+            if (ay <= yc) != (by <= yc):
+                xc = ax + (yc - ay) * (bx - ax) / (by - ay)
+                i = math.ceil((xc - west) / h - 0.5)
                 if 1 <= i < cols:
                     faces[first + j * cols + i] &= 255 - WEST
                     faces[first + j * cols + i - 1] &= 255 - EAST
-        low, high = min(ax[k], bx[k]), max(ax[k], bx[k])
+        low, high = min(ax, bx), max(ax, bx)
         for i in range(
-            max(0, int(math.floor((low - west) / h)) - 1),
-            min(cols - 1, int(math.floor((high - west) / h)) + 1) + 1,
+            max(0, math.floor((low - west) / h) - 1),
+            min(cols - 1, math.floor((high - west) / h) + 1) + 1,
         ):
             xc = west + (i + 0.5) * h
-            if (ax[k] <= xc) != (bx[k] <= xc):
-                yc = ay[k] + (xc - ax[k]) * (by[k] - ay[k]) / (bx[k] - ax[k])
-                j = int(math.ceil((yc - south) / h - 0.5))
+            if (ax <= xc) != (bx <= xc):
+                yc = ay + (xc - ax) * (by - ay) / (bx - ax)
+                j = math.ceil((yc - south) / h - 0.5)
                 if 1 <= j < rows:
                     faces[first + j * cols + i] &= 255 - SOUTH
                     faces[first + (j - 1) * cols + i] &= 255 - NORTH
 
 
 @njit(cache=True, nogil=True)
-def _index_edges(
-    h, west, south, cols, rows, first, chosen, ax, ay, bx, by, reach, fill, start, out
-):  # type: ignore[no-untyped-def]
+def _index_edges(h, window, chosen, ends, reach, fill, start, out):  # type: ignore[no-untyped-def]
     """Count (or, with `fill`, list) for each cell the edges within `reach` of its centre."""
+    west, south, cols, rows, first = window
     for n in range(chosen.size):
         k = chosen[n]
-        dx, dy = bx[k] - ax[k], by[k] - ay[k]
+        ax, ay, bx, by = ends[k]
+        dx, dy = bx - ax, by - ay
         length2 = dx * dx + dy * dy
         for j in range(
-            max(0, int((min(ay[k], by[k]) - reach - south) / h) - 1),
-            min(rows, int((max(ay[k], by[k]) + reach - south) / h) + 2),
+            max(0, int((min(ay, by) - reach - south) / h) - 1),
+            min(rows, int((max(ay, by) + reach - south) / h) + 2),
         ):
-            y = south + (j + 0.5) * h - ay[k]
+            y = south + (j + 0.5) * h - ay
             for i in range(
-                max(0, int((min(ax[k], bx[k]) - reach - west) / h) - 1),
-                min(cols, int((max(ax[k], bx[k]) + reach - west) / h) + 2),
+                max(0, int((min(ax, bx) - reach - west) / h) - 1),
+                min(cols, int((max(ax, bx) + reach - west) / h) + 2),
             ):
-                x = west + (i + 0.5) * h - ax[k]
+                x = west + (i + 0.5) * h - ax
                 t = min(max((x * dx + y * dy) / length2, 0.0), 1.0)
                 if (x - t * dx) ** 2 + (y - t * dy) ** 2 <= reach * reach:
                     c = first + j * cols + i
@@ -281,13 +285,10 @@ def build_lattice(
         table[name] = ends[:, c]
     table["to"][: len(own)], table["link"][: len(own)] = edges.to, edges.link
 
-    columns = tuple(np.ascontiguousarray(ends[:, c]) for c in range(4))
-    scans = [(h, *(v.item() for v in window)) for window in windows]
+    scans = [tuple(window) for window in windows.tolist()]
     for s, scan in enumerate(scans):
-        mine = np.flatnonzero(edges.surface == s)
-        _mark_inside(*scan, *(c[mine] for c in columns), lattice.status)
-        walls = np.flatnonzero((of_surface == s) & (table["to"] < 0))
-        _close_faces(*scan, *(c[walls] for c in columns), lattice.open)
+        _mark_inside(h, scan, own[edges.surface == s], lattice.status)
+        _close_faces(h, scan, ends[(of_surface == s) & (table["to"] < 0)], lattice.open)
     _join_halo(lattice, windows, surfaces, links, origin)
 
     # the reach counts from anywhere in a cell, hence half a diagonal more from its centre
@@ -295,11 +296,11 @@ def build_lattice(
     start, nothing = np.zeros(count + 1, np.int32), np.empty(0, np.int32)
     near = [np.flatnonzero(of_surface == s) for s in range(len(surfaces))]
     for scan, chosen in zip(scans, near, strict=True):
-        _index_edges(*scan, chosen, *columns, reach, False, start, nothing)
+        _index_edges(h, scan, chosen, ends, reach, False, start, nothing)
     np.cumsum(start, out=start)
     index, cursor = np.empty(int(start[-1]), np.int32), start.copy()
     for scan, chosen in zip(scans, near, strict=True):
-        _index_edges(*scan, chosen, *columns, reach, True, cursor, index)
+        _index_edges(h, scan, chosen, ends, reach, True, cursor, index)
     return lattice, Ground(h, windows, table, start, index)
 
 

@@ -33,7 +33,7 @@ _HALF_WALL = 0.2
 #: Speed on stairs as a share of that on level ground, along the plan (Weidmann 1993: 0.61 m/s up,
 #: 0.694 m/s down, 1.34 m/s on the level).
 _STAIR_UP, _STAIR_DOWN = 0.61 / 1.34, 0.694 / 1.34
-#: How far in front of a door that opens onto a building's edge the ground may have to be cleared, m.
+#: How far in front of a way out the ground is cleared where a footprint covers it, m.
 _PORCH = 6.0
 
 
@@ -68,7 +68,7 @@ def lay_out(
     """
     inside = None if interior is None else _interior(city, interior)
     if inside is not None:
-        core = shapely.union_all(list(inside.levels.geometry))
+        core = _polygons(shapely.union_all(list(inside.levels.geometry)))
     elif area is not None:
         core = area
     else:
@@ -138,15 +138,14 @@ def _indoors(inside: Interior, street: Area) -> tuple[list[Surface], list[Link],
     for key, row in inside.levels.iterrows():
         surfaces.append(Surface(str(key), _polygons(row.geometry), float(row.elevation_m)))
     outside = [row for _, row in inside.stairs.iterrows() if row.upper == "outside"]
-    # people leave towards the street: down the stairs where it lies below the lowest level
-    upwards = not outside and bool(len(inside.exits))
-    street_level = None
-    if upwards:
-        street_level = float(np.mean([rank[e.level] for _, e in inside.exits.iterrows()]))
+    # people leave towards the street: down the stairs where it lies below
+    doors = [rank[e.level] for _, e in inside.exits.iterrows() if e.kind == "door"]
+    way_out = [float(row.upper_m) for row in outside] + doors
+    street_level = float(np.mean(way_out)) if way_out else math.inf
     for row in outside:
         street = _polygons(street.difference(row.geometry))
     for key, row in inside.stairs.iterrows():
-        down = street_level is not None and row.upper_m > street_level + 0.5
+        down = row.upper_m > street_level + 0.5
         factor = _STAIR_DOWN if down else _STAIR_UP
         surfaces.append(
             Surface(str(key), row.geometry, _incline(row), speed_factor=factor, kind="stair")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import shapely
 from shapely.geometry import LineString, MultiPolygon, Polygon
 
 from twin.errors import GeometryError, RunError, SimulationError, did_you_mean
@@ -60,8 +59,8 @@ class CrowdModel:
     walkable
         A polygon in metres, holes being obstacles, or several `Surface` with their `links`.
     exits
-        Polygon by name; where there are several surfaces, ``(surface, polygon)``. Whoever steps into
-        it is out. Only the part on the surface counts.
+        Polygon by name; where there are several surfaces, ``(surface, polygon)``. Whoever steps
+        into it is out. Only the part on the surface counts.
     model
         "heading" (default), "collision_free_speed", or one of the models' dataclasses.
     time_step
@@ -71,8 +70,8 @@ class CrowdModel:
     cell_size
         Of the raster of the floor field, m. Doors should be wider than a cell.
     links
-        Where surfaces join: `Link` objects or ``(surface, surface, LineString)``. None: wherever two
-        surfaces share an edge at the same elevation.
+        Where surfaces join: `Link` objects or ``(surface, surface, LineString)``. None: wherever
+        two surfaces share an edge at the same elevation.
     reroute_every
         How often people look for the quickest way as queues make it, s; 0: never, everybody goes
         the way that is quickest without others. Queues outdoors count only if there is no indoors.
@@ -254,7 +253,8 @@ class CrowdModel:
             return s, self.surfaces[s].polygon
         x, y = shape.centroid.coords[0]
         s = surface_of(self.surfaces, name, shape, f"The area at ({x:.2f}, {y:.2f})")
-        return s, shapely.intersection(shape, self.surfaces[s].polygon)
+        part: Any = shape.intersection(self.surfaces[s].polygon)
+        return s, part
 
     def _enter(
         self,
@@ -342,7 +342,8 @@ class CrowdModel:
         Parameters
         ----------
         name
-            "speed_factor": share of their speed that people can still walk at, 1 free, 0 impassable.
+            "speed_factor": share of their speed that people can still walk at, 1 free, 0
+            impassable.
         values, grid
             Array and grid. NaN, and ground beyond the grid, is free.
         surface
@@ -569,7 +570,9 @@ class CrowdModel:
             "sources": [[s.next, s.waiting, s.retry] for s in self._sources],
         }
         columns = zip(*self._records, strict=True) if self._records else ()
-        records = {f"record_{k}": np.concatenate(list(c)) for k, c in enumerate(columns)}
+        records: dict[str, Any] = {
+            f"record_{k}": np.concatenate(list(c)) for k, c in enumerate(columns)
+        }
         with Path(path).open("wb") as file:
             np.savez(
                 file,

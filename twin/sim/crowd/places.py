@@ -23,7 +23,7 @@ _NEAREST_WALL = 1e-3
 
 
 def free_places(
-    area: Polygon | MultiPolygon,
+    area: Area,
     number: int,
     *,
     radius: float,

@@ -1,7 +1,8 @@
 """The models: with what velocity a walker goes on, given who and what is near.
 
 A model is a small dataclass of parameters, named as in its paper, and one compiled function
-``(k, near, …, parameters) -> (vx, vy)`` for walker `k` of the sorted crowd `near`. A further one is added by writing both and giving it a number in `velocity`.
+``(k, near, …, parameters) -> (vx, vy)`` for walker `k` of the sorted crowd `near`. A further one is
+added by writing both and giving it a number in `velocity`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numba import njit
 from twin.errors import SimulationError, did_you_mean
 from twin.sim.crowd.neighbours import CELL
 
-__all__ = ["MODELS", "CollisionFreeSpeed", "HeadingSpeed", "WALKER", "choose_model", "velocity"]
+__all__ = ["MODELS", "WALKER", "CollisionFreeSpeed", "HeadingSpeed", "choose_model", "velocity"]
 
 FloatArray = npt.NDArray[np.float64]
 
