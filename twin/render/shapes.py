@@ -142,6 +142,8 @@ def areas(polygons: Shapes, z: npt.ArrayLike) -> Mesh:
     levels = np.broadcast_to(np.asarray(z, float), (len(polygons),))
     parts, owners = shapely.get_parts(np.asarray(polygons, dtype=object), return_index=True)
     for part, owner in zip(parts, owners, strict=True):
+        if part.is_empty:
+            continue
         rings = [part.exterior, *part.interiors]
         points = [np.asarray(r.coords)[:-1, :2] for r in rings]
         ends = np.cumsum([len(p) for p in points]).astype(np.uint32)
