@@ -113,3 +113,22 @@ def test_two_writers_of_one_field_are_refused():
     other.name = "tide-2"
     with pytest.raises(SimulationError, match=r"Both 'tide' and 'tide-2' write 'tide\.level'"):
         Coupling([Tide(), other])
+
+
+class Raft(Boat):
+    """Reads what it can get, and does without."""
+
+    name = "raft"
+    reads = (FieldSpec("tide.level", "m", "level", optional=True),)
+
+
+def test_a_reader_takes_only_what_it_is_told_to():
+    told, silent = Raft(), Raft()
+    Coupling([Tide(), told], interval=10.0, reads={"raft": ["tide.level"]}).advance(10.0)
+    Coupling([Tide(), silent], interval=10.0, reads={"raft": []}).advance(10.0)
+    assert told.log == [(0.0, 0.0)]
+    assert silent.log == []
+    with pytest.raises(SimulationError, match=r"'raft' needs 'tide\.level'"):
+        Coupling([Raft()], reads={"raft": ["tide.level"]})
+    with pytest.raises(SimulationError, match=r"'raft' cannot read 'tide\.levl'. Did you mean"):
+        Coupling([Tide(), Raft()], reads={"raft": ["tide.levl"]})

@@ -263,6 +263,8 @@ def _crowd(
         begins=table.begins,
         pre_movement=table.pre_movement,
         reach=table.reach,
+        model=table.model,
         time_step=table.time_step,
+        reroute_every=table.reroute,
         seed=scene.model.seed,
     )

@@ -72,8 +72,8 @@ class Feed:
         from twin.sensors.broker import EmbeddedBroker
         from twin.sensors.hub import SensorHub
         from twin.sensors.observations import SceneObservations
-        from twin.sensors.replay import Replay
         from twin.sensors.payloads import to_us
+        from twin.sensors.replay import Replay
 
         with contextlib.ExitStack() as ends:
             url = sensors.broker

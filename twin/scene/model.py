@@ -297,9 +297,14 @@ class CrowdSimulation(Table):
         (0.0, 120.0), description="Shortest and longest time until a person sets off."
     )
     reach: PositiveLength = Field(400.0, description="How far the streets around are walked.")
-    model: Literal["heading", "collision_free_speed"] | None = None
+    model: Literal["heading", "collision_free_speed"] = "heading"
     time_step: PositiveDuration = 0.05
-    reads: tuple[str, ...] = ("flood.depth", "flood.speed")
+    reroute: PositiveDuration = Field(
+        10.0, description="How often people look around for a quicker way."
+    )
+    reads: tuple[str, ...] | None = Field(
+        None, description="Fields of others that count; by default all that there are."
+    )
 
 
 AnySimulation = Annotated[FloodSimulation | CrowdSimulation, Field(discriminator="kind")]

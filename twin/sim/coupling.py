@@ -9,7 +9,7 @@ rises a few millimetres in half a minute), large against the simulations' own st
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from twin.errors import SimulationError, did_you_mean
@@ -27,6 +27,9 @@ class Coupling:
         In the order in which they are advanced; a writer before its readers.
     interval
         Time between sync points, s.
+    reads
+        By name of a simulation, the fields that it shall take, no others. Those must have a writer;
+        without an entry a simulation takes all that there are of the fields that it can read.
 
     Raises
     ------
@@ -35,7 +38,13 @@ class Coupling:
         writes.
     """
 
-    def __init__(self, simulations: Sequence[Simulation], *, interval: float = 30.0) -> None:
+    def __init__(
+        self,
+        simulations: Sequence[Simulation],
+        *,
+        interval: float = 30.0,
+        reads: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         if not (math.isfinite(interval) and interval > 0):
             raise SimulationError(f"The sync interval must be above 0 s, not {interval!r}.")
         self.simulations = list(simulations)
@@ -57,11 +66,21 @@ class Coupling:
                 writers[spec.name] = simulation
         self.exchanges: list[tuple[Simulation, Simulation, str]] = []
         for simulation in self.simulations:
+            known = {spec.name: spec for spec in simulation.reads}
+            chosen = (reads or {}).get(simulation.name)
+            for name in () if chosen is None else chosen:
+                if name not in known:
+                    raise SimulationError(
+                        f"{simulation.name!r} cannot read {name!r}. {did_you_mean(name, known)}"
+                    )
             for spec in simulation.reads:
                 writer = writers.get(spec.name)
+                asked = chosen is not None and spec.name in chosen
+                if chosen is not None and spec.optional and not asked:
+                    continue
                 if writer is not None:
                     self.exchanges.append((writer, simulation, spec.name))
-                elif not spec.optional:
+                elif asked or not spec.optional:
                     raise SimulationError(
                         f"{simulation.name!r} needs {spec.name!r}, which no simulation writes. "
                         + did_you_mean(spec.name, writers)
