@@ -165,10 +165,12 @@ def _narrow(headings, k, px, py, radius):  # type: ignore[no-untyped-def]
     for m in range(_HEADINGS):
         hx, hy = headings[k, 1, m], headings[k, 2, m]
         across = px * hy - py * hx
-        q = room - across * across
         along = px * hx + py * hy
-        if q > 0.0 and along > 0.0:
-            headings[k, 0, m] = min(headings[k, 0, m], along - math.sqrt(q))
+        q = room - across * across
+        # without branches, so that several headings are done at once
+        gap = along - math.sqrt(max(q, 0.0))
+        gap = gap if (q > 0.0) & (along > 0.0) else np.inf
+        headings[k, 0, m] = min(headings[k, 0, m], gap)
 
 
 @njit(cache=True, nogil=True)
