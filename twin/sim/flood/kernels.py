@@ -84,7 +84,7 @@ STEEPNESS = 1.5
 #: Rings of cells around the domain.
 PAD = 2
 TILE_ROWS = 32
-TILE_COLS = 256
+TILE_COLS = 128
 
 # The scratch of a tile: rows of `_L` numbers, named by where they start. Indices are unsigned, so
 # that no index can be taken for one that counts from the end.
@@ -523,17 +523,35 @@ def _side_row(B, faces, momentum, side, origin, first, last, edges):
 
 
 @njit(forceinline=True, error_model="numpy")
-def _finish(B, first, last):
-    """Largest sum of speeds and largest depth of a tile."""
-    fast, deep = B[_FAST + first], B[_DEEP + first]
+def _row_depth(B, r, row, rows, first, last, deep):
+    """Note the depth of a tile's two northernmost and two southernmost rows."""
+    if r < row + 2 or r >= row + rows - 2:
+        most = B[_DH + first]
+        for c in range(first, last):
+            most = max(most, B[_DH + c])
+        if r < row + 2:
+            deep[3] = max(deep[3], most)
+        if r >= row + rows - 2:
+            deep[4] = max(deep[4], most)
+
+
+@njit(forceinline=True, error_model="numpy")
+def _finish(B, first, last, deep):
+    """Return the largest sum of speeds of a tile, and note its depths: whole, west, east."""
+    fast, most = B[_FAST + first], B[_DEEP + first]
     for c in range(first, last):
         fast = max(fast, B[_FAST + c])
-        deep = max(deep, B[_DEEP + c])
-    return fast, deep
+        most = max(most, B[_DEEP + c])
+    deep[0] = most
+    deep[1] = max(B[_DEEP + first], B[_DEEP + min(first + _1, last - _1)])
+    deep[2] = max(B[_DEEP + last - _1], B[_DEEP + max(first, last - _2)])
+    return fast
 
 
 @njit(error_model="numpy", nogil=True)
-def _tile_first(B, row, col, rows, cols, whole, old, new, cells, forcing, peaks, dt, dx, time):
+def _tile_first(
+    B, row, col, rows, cols, whole, old, new, cells, forcing, peaks, dt, dx, time, deep
+):
     """One step of order 1 on the tile of `rows` × `cols` cells from [row, col] (padded indices)."""
     T = B.dtype.type
     tdt, ratio, width, flooded = T(dt), T(dt / dx), T(dx / dt), T(peaks.flooded)
@@ -545,6 +563,7 @@ def _tile_first(B, row, col, rows, cols, whole, old, new, cells, forcing, peaks,
     first, last = _2, n + _2
     _fill(B, _FAST, T(0), count)
     _fill(B, _DEEP, T(0), count)
+    deep[:] = T(0)
     _fill(B, _RAIN, T(dt * forcing.rain), count)
     _fill(B, _SEEP, T(0), count)
     _fill(B, _SX, T(0), count)
@@ -568,7 +587,8 @@ def _tile_first(B, row, col, rows, cols, whole, old, new, cells, forcing, peaks,
             _forcing(B, r, origin, count, forcing, cells, old, tdt)
             _update(B, _CENTRE, _SX, _SY, tdt, ratio, flooded, first, last)
             _store(B, r, first, last, origin, forcing, old, new, peaks, time)
-    return _finish(B, first, last)
+            _row_depth(B, r, row, rows, first, last, deep)
+    return _finish(B, first, last, deep)
 
 
 @njit(parallel=True, error_model="numpy", nogil=True, cache=True)
@@ -578,14 +598,16 @@ def step_first(scratch, tiles, active, old, new, cells, forcing, peaks, dt, dx, 
     for t in prange(tiles.shape[0]):
         if active[t]:
             row, col, rows, cols = tiles[t, 0], tiles[t, 1], tiles[t, 2], tiles[t, 3]
-            fast[t], deep[t] = _tile_first(
+            fast[t] = _tile_first(
                 scratch[get_thread_id()], row, col, rows, cols, whole, old, new, cells, forcing,
-                peaks, dt, dx, time,
+                peaks, dt, dx, time, deep[t],
             )  # fmt: skip
 
 
 @njit(error_model="numpy", nogil=True)
-def _tile_second(B, row, col, rows, cols, whole, old, new, cells, forcing, peaks, dt, dx, time):
+def _tile_second(
+    B, row, col, rows, cols, whole, old, new, cells, forcing, peaks, dt, dx, time, deep
+):
     """One step of order 2 on a tile; a row is finished once the row below it is reconstructed."""
     T = B.dtype.type
     tdt, ratio, width, flooded = T(dt), T(dt / dx), T(dx / dt), T(peaks.flooded)
@@ -597,6 +619,7 @@ def _tile_second(B, row, col, rows, cols, whole, old, new, cells, forcing, peaks
     first, last = _2, n + _2
     _fill(B, _FAST, T(0), count)
     _fill(B, _DEEP, T(0), count)
+    deep[:] = T(0)
     _fill(B, _RAIN, T(dt * forcing.rain), count)
     _fill(B, _SEEP, T(0), count)
     for i in range(3):
@@ -623,11 +646,12 @@ def _tile_second(B, row, col, rows, cols, whole, old, new, cells, forcing, peaks
             _forcing(B, done, origin, count, forcing, cells, old, tdt)
             _update(B, _NORTH, _AX, _AY, tdt, ratio, flooded, first, last)
             _store(B, done, first, last, origin, forcing, old, new, peaks, time)
+            _row_depth(B, done, row, rows, first, last, deep)
         _copy(B, _N, _S, _u(4), count)
         _copy(B, _ABOVE, _LOWER, _u(4), count)
         _faces(B, _X, _EAST, _WEST, _U, _V, _CENTRE, _CENTRE, _1, _1, last)
         _side_columns(B, r, n, west, east, forcing.edges, forcing.forced)
-    return _finish(B, first, last)
+    return _finish(B, first, last, deep)
 
 
 @njit(parallel=True, error_model="numpy", nogil=True, cache=True)
@@ -637,7 +661,7 @@ def step_second(scratch, tiles, active, old, new, cells, forcing, peaks, dt, dx,
     for t in prange(tiles.shape[0]):
         if active[t]:
             row, col, rows, cols = tiles[t, 0], tiles[t, 1], tiles[t, 2], tiles[t, 3]
-            fast[t], deep[t] = _tile_second(
+            fast[t] = _tile_second(
                 scratch[get_thread_id()], row, col, rows, cols, whole, old, new, cells, forcing,
-                peaks, dt, dx, time,
+                peaks, dt, dx, time, deep[t],
             )  # fmt: skip

@@ -37,9 +37,10 @@ class Tiles:
             np.int64,
         )
         self._shape = (len(tops), len(lefts))
-        #: largest sum of speeds and largest depth of each tile, as the last step left them
+        #: of each tile, as the last step left them: largest sum of speeds, m/s, and largest depth
+        #: anywhere and in the two outermost lines in the west, east, north and south, m
         self.fast = np.zeros(len(self.places), dtype)
-        self.deep = np.zeros(len(self.places), dtype)
+        self.deep = np.zeros((len(self.places), 5), dtype)
         self._busy = np.ones(self._shape, np.bool_)
         threads: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
         self.scratch = np.zeros((threads, SCRATCH), dtype)
@@ -48,7 +49,9 @@ class Tiles:
         """Take speeds and depths of the whole domain, for the first step."""
         for i, (row, col, rows, cols) in enumerate(self.places - [PAD, PAD, 0, 0]):
             here = np.s_[row : row + rows, col : col + cols]
-            self.fast[i], self.deep[i] = fast[here].max(), depth[here].max()
+            h = depth[here]
+            self.fast[i] = fast[here].max()
+            self.deep[i] = [e.max() for e in (h, h[:, :2], h[:, -2:], h[:2], h[-2:])]
 
     def touch(self, rows: Any = slice(None), cols: Any = slice(None)) -> None:
         """Have the next step compute the tiles of these cells, or all, whatever their water."""
@@ -59,20 +62,19 @@ class Tiles:
     def active(self, *, raining: bool, sides: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Return the tiles to compute, and count the step as done.
 
-        They are those with water in them or in a neighbour, at a side of `sides` (west, east,
-        north, south) or in the rain; and those for which this was so one step ago, since the two
-        states between which the kernels alternate may still differ there.
+        They are those with water in them or at their edge in a neighbour, at a side of `sides`
+        (west, east, north, south) or in the rain; and those for which this was so one step ago,
+        since the two states between which the kernels alternate may still differ there.
         """
         if raining:
             self._busy[...] = True
             return self._busy.ravel()
-        wet = (self.deep > INERT).reshape(self._shape)
-        tall = wet.copy()
-        tall[1:] |= wet[:-1]
-        tall[:-1] |= wet[1:]
-        wide = tall.copy()
-        wide[:, 1:] |= tall[:, :-1]
-        wide[:, :-1] |= tall[:, 1:]
+        wet = (self.deep > INERT).reshape(*self._shape, 5)
+        wide = wet[..., 0].copy()
+        wide[:, :-1] |= wet[:, 1:, 1]
+        wide[:, 1:] |= wet[:, :-1, 2]
+        wide[:-1] |= wet[1:, :, 3]
+        wide[1:] |= wet[:-1, :, 4]
         edges: tuple[Any, ...] = (np.s_[:, 0], np.s_[:, -1], np.s_[0], np.s_[-1])
         for forced, edge in zip(sides, edges, strict=True):
             if forced:
