@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -384,10 +385,15 @@ class ShallowWater:
             self._sides.fluxes,
             self._sides.forced,
         )
-        self._step(
-            self._tiles.scratch, self._tiles.places, active, self._old, self._new, self._cells,
-            forcing, self._peaks, dt, self.cell_size, after, self._tiles.fast, self._tiles.deep,
-        )  # fmt: skip
+        allowed = numba.get_num_threads()
+        numba.set_num_threads(self._tiles.threads(active, allowed))
+        try:
+            self._step(
+                self._tiles.scratch, self._tiles.places, active, self._old, self._new, self._cells,
+                forcing, self._peaks, dt, self.cell_size, after, self._tiles.fast, self._tiles.deep,
+            )  # fmt: skip
+        finally:
+            numba.set_num_threads(allowed)
         # the rounding carried in float32 is updated in place and belongs to the newer state
         self._old, self._new = self._new._replace(rest=self._old.rest), self._old
         self.time, self.steps = after, self.steps + 1

@@ -12,6 +12,9 @@ from twin.sim.flood.kernels import INERT, PAD, SCRATCH, TILE_COLS, TILE_ROWS
 
 __all__ = ["Tiles"]
 
+#: Below this a second thread costs more than it brings, the more so on a busy machine.
+CELLS_PER_THREAD = 8192
+
 
 class Tiles:
     """A grid cut into tiles; dry ones with dry neighbours are left alone.
@@ -44,6 +47,11 @@ class Tiles:
         self._busy = np.ones(self._shape, np.bool_)
         threads: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
         self.scratch = np.zeros((threads, SCRATCH), dtype)
+
+    def threads(self, active: npt.NDArray[np.bool_], allowed: int) -> int:
+        """Return how many threads are worth waking: few cells are soonest done by one."""
+        cells = int((self.places[active, 2] * self.places[active, 3]).sum())
+        return max(1, min(allowed, cells // CELLS_PER_THREAD))
 
     def measure(self, fast: npt.NDArray[Any], depth: npt.NDArray[Any]) -> None:
         """Take speeds and depths of the whole domain, for the first step."""
