@@ -32,7 +32,8 @@ def test_a_marked_corner_stays_in_its_corner(bare: Stage) -> None:
     found = [tuple(picture[r, c]) == DEPTH.colours[4] for r, c in zip(y, x, strict=True)]
     assert found == [True, False, False, False]
     drawn = Map(bare)
-    marked = (picture[:, :1012] == DEPTH.colours[4]).all(axis=-1)
+    frame = drawn.pixel_of(398.0, 2.0)[0]  # the legend is east of it
+    marked = (picture[:, :frame] == DEPTH.colours[4]).all(axis=-1)
     rows, cols = np.nonzero(marked)
     left, top = drawn.pixel_of(340.0, 296.0)
     right, bottom = drawn.pixel_of(390.0, 276.0)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from shapely import LineString, Polygon
 
 from twin.errors import RenderError
 from twin.render.shapes import areas, draped, hillshade, ribbons, skirt, walls
-from twin.render.stage import Camera, Clock, Relief, Sheet, Solids, Stage
+from twin.render.stage import Camera, Clock, Gauge, Pins, Relief, Sheet, Solids, Stage
 
 
 def test_a_run_becomes_layers_from_the_ground_up(stage: Stage) -> None:
@@ -62,6 +63,28 @@ def test_things_are_found_by_id_or_name(stage: Stage, town) -> None:
     assert stage.find("Quay gauge")[:2] == (60.0, 100.0)
     with pytest.raises(RenderError, match="'nowhere'"):
         stage.find("nowhere")
+
+
+def test_the_first_view_is_of_much_water_with_people_about(stage: Stage) -> None:
+    assert stage.height_of_flood() == 6
+    people = stage.layer("people")
+    gone = replace(
+        people.shape,
+        at=lambda i: (
+            people.shape.at(i) if i < 6 else (people.shape.at(0)[0][:0], people.shape.at(0)[1][:0])
+        ),
+    )
+    other = tuple(replace(x, shape=gone) if x is people else x for x in stage.layers)
+    assert replace(stage, layers=other).height_of_flood() == 5
+
+
+def test_gauges_of_water_get_a_label_first() -> None:
+    place = (0.0, 0.0, 0.0)
+    rain = [Gauge(f"r{k}", "", place, "rainfall", "mm/h") for k in range(9)]
+    level = [Gauge(f"w{k}", "", place, "water_level", "m") for k in range(3)]
+    first = [g.id for g in Pins((*rain, *level)).foremost]
+    assert first[:3] == ["w0", "w1", "w2"]
+    assert len(first) == Pins.MOST
 
 
 def test_an_unknown_layer_is_answered_with_the_known(stage: Stage) -> None:

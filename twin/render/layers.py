@@ -292,6 +292,13 @@ class DrawnSheet(Drawn):
         self.data.SetPolys(cells_of(self._quads[np.isfinite(shown)]))
         self.data.Modified()
 
+    def glaze(self, clear: bool) -> None:
+        """Let what is under the water shine through, or not."""
+        surface = self.actors[0]
+        surface.GetProperty().SetOpacity(0.4 if clear else 1.0)
+        surface.SetForceOpaque(not clear)
+        surface.SetForceTranslucent(clear)
+
     def _block_max(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         s, (rows, cols) = self._stride, self._blocks
         padding = ((0, rows * s - values.shape[0]), (0, cols * s - values.shape[1]))

@@ -75,7 +75,7 @@ class Map:
         width, height = size
         s = self.scale
         west, south, east, north = stage.bounds
-        left, top, side = 18 * s, 86 * s, 216 * s
+        left, top, side = 18 * s, 86 * s, 258 * s
         room = (width - left - side, height - top - 46 * s)
         self._pixel = max((east - west) / room[0], (north - south) / room[1])
         cols, rows = int((east - west) / self._pixel), int((north - south) / self._pixel)
@@ -281,24 +281,24 @@ class Map:
         from PIL import ImageDraw
 
         s, clock = self.scale, self.stage.clock
+        time = None if index is None or clock is None else float(clock.times[index])
+        gauges = [g for layer in self._of(Pins) for g in layer.shape.foremost]
+        places = [tuple(float(v) for v in self.pixel_of(*g.place[:2])) for g in gauges]
+        draw, radius = ImageDraw.Draw(picture), 4.5 * s
         taken: list[tuple[float, float, float, float]] = []
-        draw = ImageDraw.Draw(picture)
-        for layer in self._of(Pins):
-            for gauge in layer.shape.gauges:
-                x, y = (float(v) for v in self.pixel_of(*gauge.place[:2]))
-                radius = 4.5 * s
-                draw.ellipse(
-                    (x - radius, y - radius, x + radius, y + radius), _PIN, (255, 255, 255)
-                )
-                time = None if index is None or clock is None else float(clock.times[index])
-                label = panels.label_panel(gauge.name, gauge.text(time), s)
-                # panels count rows from below, a picture from above: the box is the same
-                size = (label.shape[1], label.shape[0])
-                limits = (self._left + self._grid.cols, self.size[1])
-                spot = panels.free_spot(x, y, *size, 8 * s, taken, limits)
-                if spot is not None:
-                    taken.append((*spot, *size))
-                    _paste(picture, label, *spot)
+        for x, y in places:
+            disc = (x - radius, y - radius, x + radius, y + radius)
+            draw.ellipse(disc, _PIN, (255, 255, 255))
+            taken.append((x - radius, y - radius, 2 * radius, 2 * radius))
+        limits = (self._left + self._grid.cols, self.size[1])
+        for gauge, (x, y) in zip(gauges, places, strict=True):
+            label = panels.label_panel(gauge.name, gauge.text(time), s)
+            # a box is free or not whichever way rows are counted
+            size = (label.shape[1], label.shape[0])
+            spot = panels.free_spot(x, y, *size, 8 * s, taken, limits)
+            if spot is not None:
+                taken.append((*spot, *size))
+                _paste(picture, label, *spot)
 
 
 def _paste(picture: Any, panel: Image, x: float, y: float) -> None:

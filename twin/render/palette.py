@@ -173,7 +173,12 @@ HAZARD = Palette(
     "Flood hazard to people",
     (1e-9, 0.75, 1.25, 2.0),
     tuple(_rgb(c) for c in ("fbe08e", "f59d3d", "d9482b", "7a0c2e")),
-    ("low: caution", "moderate: some", "significant: most", "extreme: all"),
+    (
+        "low: caution",
+        "moderate: danger for some",
+        "significant: danger for most",
+        "extreme: danger for all",
+    ),
     source="Defra & Environment Agency FD2321 (2006), hazard rating d (v + 0.5) + debris",
 )
 

@@ -11,10 +11,18 @@ from vtkmodules.vtkCommonCore import vtkCommand
 from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer
 
 from twin.render import panels
-from twin.render.layers import Drawn, DrawnPins, DrawnRelief, DrawnSolids, Sight, draw_layer
+from twin.render.layers import (
+    Drawn,
+    DrawnPins,
+    DrawnRelief,
+    DrawnSheet,
+    DrawnSolids,
+    Sight,
+    draw_layer,
+)
 from twin.render.palette import AGENTS_LEGEND, STILL_WATER
 from twin.render.polydata import Sprite
-from twin.render.stage import INSIDE, Camera, Gauge, People, Sheet, Solids, Stage
+from twin.render.stage import INSIDE, Camera, Gauge, People, Pins, Sheet, Solids, Stage
 
 __all__ = ["Picture"]
 
@@ -109,7 +117,9 @@ class Picture:
         """Make the ground translucent where something under it is to be seen."""
         inside = any(d.visible for k, d in self.layers.items() if k.startswith(INSIDE))
         for key, drawn in self.layers.items():
-            if isinstance(drawn, DrawnRelief | DrawnSolids) and not key.startswith(INSIDE):
+            if isinstance(drawn, DrawnRelief | DrawnSolids | DrawnSheet) and not key.startswith(
+                INSIDE
+            ):
                 drawn.glaze(inside)
 
     def highlight(self, key: str | None, owner: int | None = None) -> None:
@@ -286,6 +296,8 @@ class Picture:
                     sprite = Sprite(np.zeros((1, 1, 4), np.uint8))
                     self.renderer.AddViewProp(sprite.actor)
                     self.labels.append((gauge, sprite, head))
+        # where there is room for few, those of water come first
+        self.labels.sort(key=lambda label: not label[0].quantity.startswith("water"))
 
     def _write_labels(self) -> None:
         """Write the gauges' values at the present time."""
@@ -302,9 +314,11 @@ class Picture:
             for sprite in self.sprites.values()
             if sprite.actor.GetVisibility()
         ]
+        room = Pins.MOST
         for _, sprite, head in self.labels:
             x, y, _ = self.project(head)[0]
-            visible = shown and bool(np.isfinite(x))
+            inside = 0 <= x <= self.size[0] and 0 <= y <= self.size[1]
+            visible = shown and inside and room > 0
             if visible:
                 width, height = sprite.size
                 spot = panels.free_spot(x, y, width, height, 8 * self.scale, taken, self.size)
@@ -312,7 +326,8 @@ class Picture:
                 if spot is not None:
                     sprite.move(*spot)
                     taken.append((*sprite.corner, width, height))
-            sprite.actor.SetVisibility(visible)
+                    room -= 1
+            sprite.actor.SetVisibility(bool(visible))
 
     def _light(self) -> None:
         """One sun in the south-south-east, high: roofs are brightest, eastern walls darkest."""

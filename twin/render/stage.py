@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -198,6 +198,15 @@ class Pins:
 
     gauges: tuple[Gauge, ...]
 
+    #: Most gauges that have a label when all of a place is seen.
+    MOST: ClassVar[int] = 10
+
+    @property
+    def foremost(self) -> list[Gauge]:
+        """The gauges worth a label where there is room for few: those of water come first."""
+        ranked = sorted(self.gauges, key=lambda g: not g.quantity.startswith("water"))
+        return ranked[: self.MOST]
+
 
 Shape = Relief | Solids | Sheet | People | Pins
 
@@ -368,16 +377,25 @@ class Stage:
         raise RenderError(f"Nothing on the stage has the id or name {name!r}.")
 
     def height_of_flood(self) -> int:
-        """Return the position of the clock at which most is under water, else the last."""
+        """Return the position of the clock that shows most: much water, and people in it.
+
+        Of the times with at least 60 % of the most water, that with the most people; among equals
+        the one with the most water. Where nothing is ever wet or about, the last.
+        """
         if self.clock is None:
             return 0
-        for layer in self.of(Sheet):
-            sheet = layer.shape
-            if isinstance(sheet, Sheet):
-                tried = np.unique(np.linspace(0, len(self.clock) - 1, 16).astype(int))
-                least = sheet.palette.edges[0]
-                wet = [((sheet.depth(int(i)) >= least) & ~sheet.still).sum() for i in tried]
-                return int(tried[int(np.argmax(wet))])
+        tried = np.unique(np.linspace(0, len(self.clock) - 1, 32).astype(int))
+        wet, about = np.zeros(len(tried)), np.zeros(len(tried))
+        for layer in self.layers:
+            shape = layer.shape
+            if isinstance(shape, Sheet):
+                least = shape.palette.edges[0]
+                wet += [((shape.depth(int(i)) >= least) & ~shape.still).sum() for i in tried]
+            elif isinstance(shape, People):
+                about += [len(shape.at(int(i))[0]) for i in tried]
+        if wet.any() or about.any():
+            about[wet < 0.6 * wet.max()] = -1
+            return int(tried[np.lexsort((wet, about))[-1]])
         return len(self.clock) - 1
 
     def of(self, kind: type[Any]) -> list[Layer]:
