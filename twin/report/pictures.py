@@ -14,7 +14,7 @@ from twin.run import Run
 __all__ = ["write_pictures"]
 
 #: Maps of a report, in this order, of those that a run has.
-MAPS = ("max_depth", "hazard_class", "arrival_time", "max_density")
+MAPS = ("max_depth", "max_hazard", "arrival_time", "max_density")
 
 
 def write_pictures(run: Run, told: Callable[[float], None] = lambda share: None) -> dict[str, Any]:
