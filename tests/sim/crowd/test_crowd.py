@@ -280,3 +280,16 @@ def test_wrong_fields_are_refused(crowd: Crowd) -> None:
         crowd.take("flood.dept", depth)
     with pytest.raises(SimulationError, match="writes no"):
         crowd.give("crowd.speed")
+
+
+def test_before_the_alarm_nobody_moves() -> None:
+    late = Crowd(city(), interior="station", people=60, begins=4000.0, seed=5)
+    prompt = Crowd(city(), interior="station", people=60, begins=0.0, seed=5)
+    before = late.table()
+    late.advance(4000.0)
+    assert late.table().equals(before)
+    assert set(before["state"]) == {"waiting"}
+    late.advance(4400.0)
+    prompt.advance(400.0)
+    times = [c.results().tables["egress"]["time_s"].to_numpy() for c in (late, prompt)]
+    assert times[0] - 4000.0 == pytest.approx(times[1], abs=1e-6)

@@ -140,11 +140,12 @@ class Crowd:
         if interior is not None:
             groups = self._groups(place.levels, shares)
         rng = np.random.default_rng([seed, 1])
+        self._first_start = math.inf
         for where, number in groups:
             wait = draw(pre_movement, rng, number, name="pre_movement", low=0.0, high=math.inf)
-            self.model.add(
-                number, area=where, desired_speed=desired_speed, start_time=self.begins + wait
-            )
+            start = self.begins + wait
+            self.model.add(number, area=where, desired_speed=desired_speed, start_time=start)
+            self._first_start = min(self._first_start, float(start.min(initial=math.inf)))
         self._water: dict[str, GridField] = {}
         self._water_is_new = False
         self._force: GridField | None = None
@@ -200,6 +201,8 @@ class Crowd:
         """Walk on to exactly this time, s."""
         if self._water_is_new and not self.finished:
             self._wade()
+        if self.time < self._first_start:
+            self.model.advance(min(until, self._first_start))
         while self.time < until and not self.finished:
             following = (math.floor(self.time / SAMPLE_EVERY + 1e-9) + 1) * SAMPLE_EVERY
             self.model.advance(min(following, until))

@@ -100,13 +100,13 @@ def run(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def ways_out(ground, phi, ux, uy, f, people, ids):  # type: ignore[no-untyped-def]
-    """Say for each of `ids` whether a way leads to the exit of potential `f`."""
-    found = np.zeros(ids.size, np.bool_)
-    for n in range(ids.size):
-        p = people[ids[n]]
+def ways_out(ground, phi, ux, uy, f, people):  # type: ignore[no-untyped-def]
+    """Say for each person whether a way leads from there to the exit of potential `f`."""
+    found = np.zeros(people.size, np.bool_)
+    for i in range(people.size):
+        p = people[i]
         cell = _cell_of(ground, p.surface, p.x, p.y)
-        found[n] = look_up(ground, phi, ux, uy, f, p.surface, cell, p.x, p.y)[0]
+        found[i] = look_up(ground, phi, ux, uy, f, p.surface, cell, p.x, p.y)[0]
     return found
 
 

@@ -14,25 +14,23 @@ from shapely.geometry import LineString, MultiPolygon, Polygon
 
 from twin.errors import GeometryError, RunError, SimulationError, did_you_mean
 from twin.geo.grid import Grid
-from twin.sim.crowd import kernels
+from twin.sim.crowd import kernels, tables
 from twin.sim.crowd.demand import WEIDMANN, Distribution, Source, draw
 from twin.sim.crowd.exits import Area, build_exits, surface_of
-from twin.sim.crowd.kernels import GONE, PERSON, STRANDED, WAITING
+from twin.sim.crowd.kernels import PERSON, STRANDED, WAITING
 from twin.sim.crowd.lattice import build_lattice
-from twin.sim.crowd.neighbours import make_torus
 from twin.sim.crowd.places import check_apart, check_places, free_places
+from twin.sim.crowd.population import Population
 from twin.sim.crowd.surfaces import Link, Surface, cut_edges, find_links
-from twin.sim.crowd.velocity import WALKER, CollisionFreeSpeed, HeadingSpeed, choose_model
+from twin.sim.crowd.velocity import CollisionFreeSpeed, HeadingSpeed, choose_model
 from twin.sim.crowd.ways import ANY, Ways
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STATES", "CrowdModel"]
+__all__ = ["CrowdModel", "Present"]
 
 FloatArray = npt.NDArray[np.float64]
-#: Words for the states of people, by their number.
-STATES = ("waiting", "walking", "stranded", "gone")
 #: Speeds and radii that can be those of people, m/s and m.
 SPEEDS, RADII = (0.05, 5.0), (0.05, 0.6)
 
@@ -146,10 +144,7 @@ class CrowdModel:
         self._taken, self._recorded, self._looked = 0, -1, -1
         self._records: list[tuple[npt.NDArray[Any], ...]] = []
         self._sources: list[Source] = []
-        self._count = self._present = 0
-        self._people, self._list = np.zeros(0, PERSON), np.zeros(0, np.int32)
-        self._seen = np.empty((0, 2))
-        self._make_room(256)
+        self._population = Population()
 
     # --- people ---------------------------------------------------------------------------------
 
@@ -193,7 +188,7 @@ class CrowdModel:
         if number < 0:
             raise SimulationError(f"Cannot add {number} people.")
         size = draw(radius, self._rng, number, name="radius", low=RADII[0], high=RADII[1])
-        present = self._people[self._active]
+        present = self._present
         if places.ndim == 0:
             s, shape = self._area(area)
             taken = self.positions[present["surface"] == s]
@@ -265,20 +260,15 @@ class CrowdModel:
         start: FloatArray,
         field: int,
     ) -> npt.NDArray[np.int64]:
-        ids = np.arange(self._count, self._count + len(xy))
-        self._make_room(self._count + len(xy))
         new = np.zeros(len(xy), PERSON)
         new["x"], new["y"] = xy.T
         new["speed"], new["radius"], new["start"] = speed, radius, start
         new["surface"], new["field"], new["state"] = surface, field, WAITING
         new["exit"] = new["outdoor_link"] = -1
         new["exit_time"] = new["outdoor_time"] = np.nan
-        self._people[ids] = new
         ways = self._ways
         if ways.as_built:
-            found = kernels.ways_out(
-                self._ground, ways.phi, ways.ux, ways.uy, field, self._people, ids
-            )
+            found = kernels.ways_out(self._ground, ways.phi, ways.ux, ways.uy, field, new)
             for k in np.flatnonzero(~found)[:1].tolist():
                 exit_ = ways.destinations[field]
                 to = "any exit" if exit_ == ANY else f"exit {self.exit_names[exit_]!r}"
@@ -286,27 +276,7 @@ class CrowdModel:
                     f"No way leads to {to} for {(~found).sum()} of {len(xy)} people, the first at "
                     f"({xy[k, 0]:.2f}, {xy[k, 1]:.2f}) on {self.surfaces[surface[k]].name!r}."
                 )
-        self._list[self._present : self._present + len(ids)] = ids
-        self._present += len(ids)
-        self._count += len(ids)
-        return ids
-
-    def _make_room(self, number: int) -> None:
-        """Enlarge the arrays so that they hold `number` people."""
-        if number <= self._people.size:
-            return
-        size = max(256, 1 << (number - 1).bit_length())
-        people, present = np.zeros(size, PERSON), np.zeros(size, np.int32)
-        people[: self._count] = self._people[: self._count]
-        present[: self._present] = self._active
-        self._people, self._list = people, present
-        seen = np.full((size, 2), np.nan)
-        seen[: self._count] = self._seen[: self._count]
-        self._seen = seen
-        self._order = np.zeros(size, np.int32)
-        self._aims, self._near = np.zeros(size, WALKER), np.zeros(size, WALKER)
-        self._headings = np.zeros((size, 3, 9))
-        self._torus = make_torus(size)
+        return self._population.add(new)
 
     # --- the way --------------------------------------------------------------------------------
 
@@ -323,11 +293,8 @@ class CrowdModel:
         if not self._reroute or self._taken % self._reroute or self._looked == self._taken:
             return
         self._looked = self._taken
-        here = self._active
-        xy = np.column_stack([self._people["x"], self._people["y"]])
-        moved = np.hypot(*(xy[here] - self._seen[here]).T)
-        self._seen[: self._count] = xy[: self._count]
-        self._ways.look_around(self._people[here], moved, self._reroute * self.time_step)
+        moved = self._population.moved()
+        self._ways.look_around(self._present, moved, self._reroute * self.time_step)
 
     def set_field(
         self,
@@ -388,7 +355,12 @@ class CrowdModel:
                 whole = min(whole, self._reroute - self._taken % self._reroute)
             if self.record_every:
                 whole = min(whole, self.record_every - self._taken % self.record_every)
-            self._run(whole, self.time_step, now)
+            asleep = self._population.asleep(now, self.time_step)
+            if asleep:
+                whole = min(whole, asleep)
+                self._taken += whole
+            else:
+                self._run(whole, self.time_step, now)
             self._steps += whole
         if until - now > 1e-6 * self.time_step:
             self._run(1, until - now, now)
@@ -396,11 +368,11 @@ class CrowdModel:
         self.time = float(until)
 
     def _run(self, steps: int, dt: float, now: float) -> None:
-        if self._present:
-            ways = self._ways
-            self._present = kernels.run(
-                steps, dt, now, self._present, self._people, self._list, self._order, self._aims,
-                self._near, self._headings, self._torus, self._linked, self._outdoor, self._ground,
+        crowd, ways = self._population, self._ways
+        if crowd.present:
+            crowd.present = kernels.run(
+                steps, dt, now, crowd.present, crowd.people, crowd.listed, crowd.order, crowd.aims,
+                crowd.near, crowd.headings, crowd.torus, self._linked, self._outdoor, self._ground,
                 ways.factor, np.array(ways.destinations), ways.phi, ways.ux, ways.uy, self._exits,
                 self._rings, self._model, self._parameters,
             )  # fmt: skip
@@ -412,7 +384,7 @@ class CrowdModel:
             number = source.arrivals(now, self._rng)
             if number == 0:
                 continue
-            here = self._people["surface"][self._active] == source.surface
+            here = self._present["surface"] == source.surface
             xy = source.places(number, self.positions[here], self._rng)
             source.waiting, source.retry = number - len(xy), now + 0.5
             n = len(xy)
@@ -435,52 +407,51 @@ class CrowdModel:
         ):
             return
         self._recorded = self._taken
-        ids, p = self._active.copy(), self._people
+        ids, p = self._population.here.copy(), self._present
         frame = np.full(len(ids), self._taken // self.record_every, np.int32)
-        self._records.append((ids, frame, p["x"][ids], p["y"][ids], p["surface"][ids]))
+        self._records.append((ids, frame, p["x"], p["y"], p["surface"]))
 
     # --- what there is to see -------------------------------------------------------------------
 
     @property
-    def _active(self) -> npt.NDArray[np.int32]:
-        return self._list[: self._present]
+    def _present(self) -> npt.NDArray[np.void]:
+        """Those who are still here; a copy."""
+        return self._population.people[self._population.here]
 
     @property
     def ids(self) -> npt.NDArray[np.int64]:
         """Ids of the people who are still here."""
-        return self._active.astype(np.int64)
+        return self._population.here.astype(np.int64)
 
     @property
     def positions(self) -> FloatArray:
         """Their places, (n, 2), m."""
-        p, here = self._people, self._active
-        return np.column_stack([p["x"][here], p["y"][here]])
+        return np.column_stack([self._present["x"], self._present["y"]])
 
     @property
     def velocities(self) -> FloatArray:
         """Their velocities, (n, 2), m/s."""
-        p, here = self._people, self._active
-        return np.column_stack([p["vx"][here], p["vy"][here]])
+        return np.column_stack([self._present["vx"], self._present["vy"]])
 
     @property
     def remaining(self) -> int:
         """How many are still here, those who wait at a source without room included."""
-        return self._present + sum(s.waiting for s in self._sources)
+        return self._population.present + sum(s.waiting for s in self._sources)
 
     @property
     def evacuated(self) -> int:
         """How many have left by an exit."""
-        return self._count - self._present
+        return self._population.count - self._population.present
 
     @property
     def stranded(self) -> int:
         """How many stand in impassable ground or have no way out."""
-        return int((self._people["state"][self._active] == STRANDED).sum())
+        return int((self._present["state"] == STRANDED).sum())
 
     @property
     def finished(self) -> bool:
         """Whether everybody is out and nobody will come."""
-        return self._present == 0 and all(s.exhausted for s in self._sources)
+        return self._population.present == 0 and all(s.exhausted for s in self._sources)
 
     @property
     def frame_rate(self) -> float:
@@ -489,69 +460,32 @@ class CrowdModel:
 
     def present(self) -> Present:
         """Return copies of the places and surfaces of those who are here."""
-        p, here = self._people, self._active.copy()
-        return Present(here, p["x"][here], p["y"][here], p["surface"][here], p["state"][here])
+        p = self._present
+        return Present(self._population.here.copy(), p["x"], p["y"], p["surface"], p["state"])
 
     @property
     def left_indoors(self) -> tuple[npt.NDArray[Any], FloatArray]:
-        """For each person ever added the name of the link by which they first came outdoors ("" if
-        they did not), and when, s."""
-        p, n = self._people, self._count
+        """How and when people first came outdoors, for each ever added.
+
+        The name of the link, "" for those who did not, and the time, s.
+        """
+        ever = self._population.ever
         names = np.array([*(k.name for k in self.links), ""], dtype=object)
-        return names[p["outdoor_link"][:n]], p["outdoor_time"][:n].copy()
+        return names[ever["outdoor_link"]], ever["outdoor_time"].copy()
 
     def table(self) -> pd.DataFrame:
-        """Return those who are here: id, x, y, z (m), surface, state (see `STATES`)."""
-        import pandas as pd
-
-        p, here = self._people, self._active
-        return pd.DataFrame(
-            {
-                "id": here.astype(np.int64),
-                "x": p["x"][here],
-                "y": p["y"][here],
-                "z": self._heights(p["x"][here], p["y"][here], p["surface"][here]),
-                "surface": self._names(p["surface"][here]),
-                "state": np.array(STATES, dtype=object)[p["state"][here]],
-            }
-        )
+        """Return those who are here: id, x, y, z (m), surface, and state, a word."""
+        return tables.people(self.surfaces, self._population.here, self._present)
 
     @property
     def trajectories(self) -> pd.DataFrame:
-        """Return the recorded places: id, frame, x, y, z (m), surface."""
-        import pandas as pd
-
-        empty = [np.empty(0, t) for t in (np.int32, np.int32, float, float, np.int32)]
-        rows = zip(*self._records, strict=True) if self._records else ([e] for e in empty)
-        ids, frame, x, y, surface = (np.concatenate(list(column)) for column in rows)
-        return pd.DataFrame(
-            {
-                "id": ids.astype(np.int64),
-                "frame": frame.astype(np.int64),
-                "x": x,
-                "y": y,
-                "z": self._heights(x, y, surface),
-                "surface": self._names(surface),
-            }
-        )
+        """The recorded places: id, frame, x, y, z (m), surface."""
+        return tables.trajectories(self.surfaces, self._records)
 
     @property
     def egress(self) -> pd.DataFrame:
-        """Return who has left: id, exit, time (s), by time."""
-        import pandas as pd
-
-        p = self._people
-        out = np.flatnonzero(p["state"][: self._count] == GONE)
-        out = out[np.argsort(p["exit_time"][out], kind="stable")]
-        names = np.array(self.exit_names, dtype=object)
-        return pd.DataFrame({"id": out, "exit": names[p["exit"][out]], "time": p["exit_time"][out]})
-
-    def _heights(self, x: FloatArray, y: FloatArray, surface: npt.NDArray[np.int32]) -> FloatArray:
-        planes = np.array([s.plane for s in self.surfaces])[surface]
-        return planes[:, 0] + planes[:, 1] * x + planes[:, 2] * y
-
-    def _names(self, surface: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
-        return np.array([s.name for s in self.surfaces], dtype=object)[surface]
+        """Who has left: id, exit, time (s), by time."""
+        return tables.egress(self.exit_names, self._population.ever)
 
     # --- to stop and go on ----------------------------------------------------------------------
 
@@ -569,21 +503,17 @@ class CrowdModel:
             "random": self._rng.bit_generator.state,
             "sources": [[s.next, s.waiting, s.retry] for s in self._sources],
         }
-        columns = zip(*self._records, strict=True) if self._records else ()
-        records: dict[str, Any] = {
-            f"record_{k}": np.concatenate(list(c)) for k, c in enumerate(columns)
-        }
+        arrays: dict[str, Any] = self._population.state()
+        for k, column in enumerate(zip(*self._records, strict=True) if self._records else ()):
+            arrays[f"record_{k}"] = np.concatenate(list(column))
         with Path(path).open("wb") as file:
             np.savez(
                 file,
                 state=np.array(json.dumps(state)),
-                active=self._active,
-                seen=self._seen[: self._count],
                 delay=self._ways.delay,
                 factor=self._ways.factor,
                 solved=self._ways.solved,
-                people=self._people[: self._count],
-                **records,
+                **arrays,
             )
 
     def restore(self, path: str | Path) -> None:
@@ -604,14 +534,7 @@ class CrowdModel:
                     f"{len(state['sources'])} sources; here {self._ways.factor.size} and "
                     f"{len(self._sources)}). Set the model up as it was before restoring."
                 )
-            active = file["active"]
-            people = file["people"]
-            self._count = self._present = 0
-            self._make_room(len(people))
-            self._count, self._present = len(people), len(active)
-            self._people[: self._count] = people
-            self._list[: self._present] = active
-            self._seen[: self._count] = file["seen"]
+            self._population.take_up(file)
             ways = self._ways
             ways.delay[:] = file["delay"]
             ways.factor[:], ways.solved[:] = file["factor"], file["solved"]

@@ -125,6 +125,8 @@ class Ways:
     ) -> None:
         """Find the ways anew from how far people have `moved` (m) in the last `seconds`."""
         here = np.isfinite(moved) & (people["state"] == WALKING)
+        if not here.any() and self.delay.min() == 1.0:
+            return
         people, moved = people[here], moved[here]
         cells = cells_of(self.ground, people)
         could = people["speed"] * self.factor[cells] * seconds
