@@ -102,7 +102,7 @@ class Flood:
         manning: float | None = None,
         infiltration: float = 0.0,
         initial_level: float | None = None,
-        scheme: Literal["godunov"] = "godunov",
+        scheme: str = "godunov",
         order: int = 1,
         precision: Literal["float64", "float32"] = "float64",
         observations: Observations | None = None,

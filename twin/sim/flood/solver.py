@@ -77,7 +77,7 @@ class ShallowWater:
         v: ArrayLike | None = None,
         manning: ArrayLike = 0.03,
         *,
-        scheme: Literal["godunov"] = "godunov",
+        scheme: str = "godunov",
         order: int = 2,
         boundaries: Mapping[str, Boundary] | None = None,
         precision: Literal["float64", "float32"] = "float64",
