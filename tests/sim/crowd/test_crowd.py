@@ -167,6 +167,8 @@ def test_all_come_up_and_reach_the_nearer_park(crowd: Crowd) -> None:
     assert (exits["peak_flow_1_s"] > 0.3).all()
     assert results.summary["station_clear_s"] == exits["last_s"].max()
     assert results.summary["t50_s"] < results.summary["t95_s"] <= results.summary["last_s"]
+    assert results.headlines[0].startswith("All 120 people reached safe ground")
+    assert results.headlines[1].startswith("Nobody was left in station")
     spec, field = results.maps["max_density"]
     assert spec.unit == "m-2"
     assert 0.25 <= field.values.max() < 8.0
@@ -213,6 +215,7 @@ def test_deep_water_everywhere_strands_them(crowd: Crowd) -> None:
     crowd.take("flood.depth", depth)
     crowd.advance(60.0)
     assert crowd.results().summary["stranded"] == 120
+    assert crowd.results().headlines[0] == "120 of 120 people are cut off."
     assert crowd.results().summary["t50_s"] is None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from twin.errors import SimulationError, did_you_mean
+from twin.errors import RunError, SimulationError, did_you_mean
 from twin.geo.grid import Grid
 from twin.sim.crowd.demand import WEIDMANN, Distribution, Uniform, draw
 from twin.sim.crowd.layout import STREET, Area, Bounds, lay_out
@@ -289,7 +289,7 @@ class Crowd:
             summary["station_clear_s"] = _reached(when[np.isfinite(when)], 1.0, self.people)
         spec = FieldSpec("crowd.max_density", "m-2", "greatest density of people")
         maps = {"max_density": (spec, GridField(self._max_density.copy(), self.grid))}
-        return Results(maps, tables, summary)
+        return Results(maps, tables, summary, _headlines(summary, self.begins))
 
     def checkpoint(self, directory: Path) -> None:
         """Write the whole state into an existing, empty directory."""
@@ -303,7 +303,16 @@ class Crowd:
             np.savez(file, **arrays)
 
     def restore(self, directory: Path) -> None:
-        """Take up a state that `checkpoint` wrote; the run then continues bit for bit."""
+        """Take up a state that `checkpoint` wrote; the run then continues bit for bit.
+
+        Raises
+        ------
+        RunError
+            If there is none in `directory`, or it is of another crowd.
+        """
+        for name in ("people.npz", "crowd.npz"):
+            if not (directory / name).is_file():
+                raise RunError(f"{directory} holds no checkpoint of a crowd: {name} is missing.")
         self.model.restore(directory / "people.npz")
         with np.load(directory / "crowd.npz", allow_pickle=False) as file:
             self._exposed[:] = file["exposed"]
@@ -383,3 +392,28 @@ def _reached(times: FloatArray, share: float, people: int) -> float | None:
     """Return when this share of all people had passed, s; None if that many have not."""
     needed = math.ceil(share * people)
     return float(np.sort(times)[needed - 1]) if times.size >= needed else None
+
+
+def _headlines(summary: Mapping[str, Any], alarm: float) -> tuple[str, ...]:
+    """Say what a duty officer must know, the gravest first; times count from the alarm."""
+    people, lines = summary["people"], []
+
+    def minutes(time: float) -> str:
+        return f"{(time - alarm) / 60.0:.0f} min"
+
+    if summary["stranded"]:
+        lines.append(f"{summary['stranded']:,} of {people:,} people are cut off.")
+    if summary["exposed"]:
+        lines.append(f"{summary['exposed']:,} of {people:,} people went through dangerous water.")
+    if summary["remaining"]:
+        left = f"{summary['remaining']:,} of {people:,} people"
+        lines.append(f"{left} have not reached safe ground.")
+    if summary["last_s"] is not None:
+        lines.append(
+            f"All {people:,} people reached safe ground, half of them within "
+            f"{minutes(summary['t50_s'])} of the alarm, the last after {minutes(summary['last_s'])}."
+        )
+    if summary.get("station_clear_s") is not None:
+        clear = minutes(summary["station_clear_s"])
+        lines.append(f"Nobody was left in {summary['station']} {clear} after the alarm.")
+    return tuple(lines)
