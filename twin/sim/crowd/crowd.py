@@ -409,9 +409,10 @@ def _headlines(summary: Mapping[str, Any], alarm: float) -> tuple[str, ...]:
         left = f"{summary['remaining']:,} of {people:,} people"
         lines.append(f"{left} have not reached safe ground.")
     if summary["last_s"] is not None:
+        half, last = minutes(summary["t50_s"]), minutes(summary["last_s"])
         lines.append(
-            f"All {people:,} people reached safe ground, half of them within "
-            f"{minutes(summary['t50_s'])} of the alarm, the last after {minutes(summary['last_s'])}."
+            f"All {people:,} people reached safe ground, half of them within {half} of the alarm, "
+            f"the last after {last}."
         )
     if summary.get("station_clear_s") is not None:
         clear = minutes(summary["station_clear_s"])
