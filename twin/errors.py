@@ -90,7 +90,7 @@ class RunError(TwinError, RuntimeError):
     """A run directory that is missing, incomplete, foreign or in use."""
 
 
-class Interrupted(RunError):
+class Interrupted(RunError):  # noqa: N818  (it is no fault)
     """A run that was stopped on purpose; it can be resumed."""
 
     exit_status = 130

@@ -23,6 +23,7 @@ from twin.scenes.lujiazui.plan import (
     CREST,
     FAIRWAY_BED,
     FLOOR,
+    KEPT_IN_POND,
     ORIGIN,
     POND_BED,
     SIDE,
@@ -101,6 +102,7 @@ def _write_layers(out: Path, plan: Plan, buildings: list[Building]) -> None:
         name=["Huangpu River 黄浦江", "Huangpu River, bank 黄浦江岸坡", "Pond 中心绿地水池"],
         kind=["river", "river", "lake"],
         bed_m=[FAIRWAY_BED, None, POND_BED],
+        level_m=[None, None, POND_BED + KEPT_IN_POND],
     )
     walls = {f"wall-{i}": line for i, line in enumerate(plan.walls, start=1)}
     gates = {"gate-1": "Pearl pier gate 明珠码头闸门", "gate-2": "Ferry gate 东昌路渡口闸门"}

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 from twin.scenes.lujiazui.landmarks import Building
-from twin.scenes.lujiazui.plan import FLOOR, POND_BED, SIDE, SILL, Plan
+from twin.scenes.lujiazui.plan import FLOOR, KEPT_IN_POND, POND_BED, SIDE, SILL, Plan
 from twin.scenes.lujiazui.terrain import CELL, level_at
 
 __all__ = ["GATE_OPENS", "rain", "stage", "street_levels"]
@@ -26,7 +26,6 @@ _STORM_CENTRE = (1150.0, 900.0)
 _DRAINS = 36e-3 / 3600  # what the sewers take, m/s: the city's one-year design rain, 36 mm/h
 _CELL, _STEP = 20.0, 1.5  # of the coarse model, m and s; stable to 8 m of depth
 _MODELLED = (8.0, 13.0)  # hours after midnight; the streets are dry before and pumped out after
-_KEPT_IN_POND = 0.8  # depth of the pond on a dry day, m
 
 
 def stage(hour: npt.ArrayLike) -> FloatArray:
@@ -105,7 +104,7 @@ def street_levels(
         if plan.underpass.contains(shapely.Point(px, py)):
             level = FLOOR + column
         elif plan.pond.contains(shapely.Point(px, py)):
-            level = POND_BED + _KEPT_IN_POND + column
+            level = POND_BED + KEPT_IN_POND + column
         elif protected[cell(px, py)]:
             base = float(level_at(ground, px, py))
             # a gauge stands lower than its cell on average; the first water gathers around it

@@ -22,6 +22,7 @@ __all__ = [
     "CREST",
     "FAIRWAY_BED",
     "FLOOR",
+    "KEPT_IN_POND",
     "ORIGIN",
     "POND_BED",
     "SIDE",
@@ -46,6 +47,8 @@ SILL = 2.6
 #: Dredged bed of the river and bed of the pond, m. The river is shallower than the real one.
 FAIRWAY_BED = -2.4
 POND_BED = 2.0
+#: Depth of the pond on a dry day, m.
+KEPT_IN_POND = 0.8
 #: Carriageway of the underpass, m.
 FLOOR = -1.8
 

@@ -104,6 +104,17 @@ def test_the_same_scene_gives_the_same_bytes(town, tmp_path):
     assert numbers(other)["agents.parquet"] != numbers(first)["agents.parquet"]
 
 
+def test_the_speed_of_the_replay_changes_nothing(town, tmp_path):
+    gauge = ['simulation.flood.boundaries.east={ stage = "level-1" }']
+    (town / "readings.csv").write_text(
+        (town / "readings.csv").read_text().replace(",level-1,2.", ",level-1,4.")
+    )
+    slow = run_scene(town, tmp_path / "slow", [*gauge, "sensors.replay.speed=1500"])
+    fast = run_scene(town, tmp_path / "fast", gauge)
+    assert slow.summary["flood"]["balance"]["inflow"] > 0
+    assert numbers(slow) == numbers(fast)
+
+
 def test_water_slows_people(town, tmp_path):
     dry = run_scene(town, tmp_path / "dry", ['simulation.flood.rain="0 mm/h"'])
     wet = run_scene(

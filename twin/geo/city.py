@@ -273,7 +273,7 @@ class City:
 
     @property
     def water(self) -> gpd.GeoDataFrame:
-        """Water surfaces: name, kind, bed_m."""
+        """Water surfaces: name, kind, bed_m, level_m."""
         return self._layer("water")
 
     @property

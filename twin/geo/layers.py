@@ -145,6 +145,12 @@ LAYERS: dict[str, Layer] = {
                     "level of the bed, m; NaN where the terrain already shows it",
                     ("bed", "bed_level", "bottom_m"),
                 ),
+                Column(
+                    "level_m",
+                    "number",
+                    "level at which standing water is kept, m; NaN where not known",
+                    ("level", "water_level"),
+                ),
             ),
         ),
         Layer(

@@ -151,7 +151,6 @@ def _flood(
         city,
         name=table.name,
         resolution=table.resolution,
-        scheme=table.scheme,
         order=table.order,
         precision=table.precision,
         rain=_rain(table, scene, streams),

@@ -225,6 +225,7 @@ class _Execution:
 
     def _simulate(self, coupling: Coupling, feed: Feed, city: City) -> None:
         """Advance the simulations together, writing the outputs on the way."""
+        feed.wait(coupling.time)  # a start level may come from a gauge
         checkpoints = _checkpoints(self.path)
         state: dict[str, Any] = {"output": 0, "agents": 0, "series": 0}
         if checkpoints:

@@ -266,7 +266,6 @@ class FloodSimulation(Table):
     kind: Literal["flood"]
     name: Name = "flood"
     resolution: PositiveLength = 4.0
-    scheme: Literal["godunov", "inertial"] = "godunov"
     order: Literal[1, 2] = 1
     precision: Literal["float32", "float64"] = "float64"
     rain: Speed | DesignStorm | GaugeRain | SeriesFile | None = None

@@ -1,5 +1,7 @@
 """A flood on a small city: river, wall, gate, houses, streets, an underpass, and gauges."""
 
+import copy
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -136,6 +138,15 @@ def test_waters_fill_where_they_are_joined_to_the_river(city):
     assert depth[flood.grid.index(280, 100)] == 0.0  # the pond
     everywhere = Flood(city, resolution=5.0, initial_level=2.5).give("flood.depth").values
     assert everywhere[flood.grid.index(280, 100)] == pytest.approx(0.5)
+
+
+def test_a_pond_starts_at_the_level_at_which_it_is_kept(city):
+    kept = copy.copy(city)
+    kept.water = city.water.assign(level_m=[np.nan if b < 0 else 2.2 for b in city.water["bed_m"]])
+    depth = Flood(kept, resolution=5.0, boundaries={"west": Stage(2.5)}).give("flood.depth").values
+    grid = kept.grid(5.0)
+    assert depth[grid.index(280, 100)] == pytest.approx(0.2)
+    assert depth[20, 2] == pytest.approx(3.5)
 
 
 def test_a_stage_beside_low_land_is_kept_to_the_river(city):

@@ -69,7 +69,8 @@ class Flood:
         What the ground takes, m/s.
     initial_level
         Level at which the waters start that reach a side with a stage (all, without one), m. By
-        default the stage outside at the start; without any they start dry.
+        default the stage outside at the start. Other waters start at the level at which the city
+        keeps them (`level_m`), or dry where it does not say it.
     observations
         Where datastreams are read; needed where one is named.
 
@@ -208,8 +209,8 @@ class Flood:
                 forcing.read(0.0, 0.0)
             stages = [as_forcing(b.level, "stage").mean(0.0, 0.0) for b in self._stages.values()]
             level = float(np.mean(stages))
-        if level is not None:
-            depth = waters(self._ground.bed, self._ground.water, level, list(self._stages))
+        depth = waters(self._ground, level, list(self._stages))
+        if depth.any():
             self.solver.fill(depth)
 
     # --- Simulation ---------------------------------------------------------------------------

@@ -84,6 +84,8 @@ class Ground:
         Building over each cell, as `City.building_cells` counts them.
     water
         Cells of rivers, canals, lakes and docks.
+    kept
+        Level at which the city keeps the standing water of a cell, m; NaN where there is none.
     """
 
     bed: npt.NDArray[np.float64]
@@ -91,6 +93,7 @@ class Ground:
     manning: npt.NDArray[np.float64]
     owner: npt.NDArray[np.int32]
     water: npt.NDArray[np.bool_]
+    kept: npt.NDArray[np.float64]
 
 
 def lay_ground(
@@ -129,7 +132,8 @@ def lay_ground(
         rough[water] = ROUGHNESS["water"]
     else:
         rough = np.full(grid.shape, float(manning))
-    return Ground(bed, rain, rough, owner, water)
+    kept = grid.rasterize(city.water.geometry, city.water["level_m"].to_numpy(), fill=np.nan)
+    return Ground(bed, rain, rough, owner, water, kept)
 
 
 def covered(grid: Grid, shapes: Sequence[object]) -> npt.NDArray[np.bool_]:
@@ -171,23 +175,23 @@ def gate_cells(city: City, grid: Grid, gates: Sequence[Gate]) -> list[GateCells]
     return found
 
 
-def waters(
-    bed: npt.NDArray[np.float64],
-    water: npt.NDArray[np.bool_],
-    level: float,
-    sides: Sequence[str],
-) -> npt.NDArray[np.float64]:
+def waters(ground: Ground, level: float | None, sides: Sequence[str]) -> npt.NDArray[np.float64]:
     """Return the depth at which standing water starts, m.
 
-    Waters fill to `level` where they are joined to one of the `sides` through water cells; others
-    (ponds) start dry, and so does the land, however low it lies. Without sides all waters fill.
+    Waters fill to `level` where they are joined to one of the `sides` through water cells, without
+    sides all of them; others (ponds) fill to the level at which the city keeps them, if it says so.
+    All else starts dry, however low it lies.
     """
     from scipy.ndimage import label
 
-    wet = water & (bed < level)  # False where NaN
+    bed = ground.bed
+    depth = np.where(ground.water & (bed < ground.kept), ground.kept - bed, 0.0)
+    if level is None:
+        return depth
+    wet = ground.water & (bed < level)  # False where NaN
     if sides:
         parts, _ = label(wet)
         edge = {"west": parts[:, 0], "east": parts[:, -1], "north": parts[0], "south": parts[-1]}
         joined = np.unique(np.concatenate([edge[side] for side in sides]))
         wet &= np.isin(parts, joined[joined > 0])
-    return np.where(wet, level - bed, 0.0)
+    return np.where(wet, level - bed, depth)
