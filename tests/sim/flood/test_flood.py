@@ -1,7 +1,5 @@
 """A flood on a small city: river, wall, gate, houses, streets, an underpass, and gauges."""
 
-import copy
-
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -141,8 +139,12 @@ def test_waters_fill_where_they_are_joined_to_the_river(city):
 
 
 def test_a_pond_starts_at_the_level_at_which_it_is_kept(city):
-    kept = copy.copy(city)
-    kept.water = city.water.assign(level_m=[np.nan if b < 0 else 2.2 for b in city.water["bed_m"]])
+    kept = City.from_files(
+        terrain=city.terrain,
+        water=city.water.assign(level_m=[np.nan, 2.2]).reset_index(),
+        crs=CRS,
+        vertical_datum="local",
+    )
     depth = Flood(kept, resolution=5.0, boundaries={"west": Stage(2.5)}).give("flood.depth").values
     grid = kept.grid(5.0)
     assert depth[grid.index(280, 100)] == pytest.approx(0.2)

@@ -199,7 +199,7 @@ class Crowd:
 
     def advance(self, until: float) -> None:
         """Walk on to exactly this time, s."""
-        if self._water_is_new and not self.finished:
+        if self._water_is_new and until > self._first_start and not self.finished:
             self._wade()
         if self.time < self._first_start:
             self.model.advance(min(until, self._first_start))

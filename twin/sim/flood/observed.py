@@ -45,7 +45,7 @@ class Observed:
         self.datastreams = datastreams
         #: last reading used of each datastream: time (s) and value; NaN before the first
         self.last = np.full((len(datastreams), 2), np.nan)
-        self._series: list[Series] = []
+        self._series: Series | None = None
 
     def read(self, start: float, end: float) -> None:
         """Ask for the readings of an interval, s.
@@ -55,7 +55,7 @@ class Observed:
         SimulationError
             If a datastream has no reading by then, so that nothing can be held.
         """
-        self._series = []
+        read: list[Series] = []
         for k, name in enumerate(self.datastreams):
             times, values = self._observations.series(name, start, end)
             times, values = np.asarray(times, float), np.asarray(values, float)
@@ -68,16 +68,21 @@ class Observed:
                     f"There is no reading of {name!r} up to {end:g} s, but the flood needs one. "
                     "Start later, give a value in its place, or see whether the sensor sends."
                 )
-            series = Series(times, values, f"readings of {name!r}")
-            self._series.append(series)
+            read.append(Series(times, values, f"readings of {name!r}"))
             past = np.flatnonzero(times <= end)
             if len(past):
                 self.last[k] = times[past[-1]], values[past[-1]]
 
+        # each is linear between its own times, and so is their mean between the times of all
+        times = np.unique(np.concatenate([s.times for s in read]))
+        mean = np.mean([np.interp(times, s.times, s.values) for s in read], axis=0)
+        self._series = Series(times, mean)
+
     def mean(self, start: float, end: float) -> float:
         """Return the mean over an interval inside the one that was read."""
-        values: list[float] = [s.mean(start, end) for s in self._series]
-        return float(np.mean(values))
+        if self._series is None:
+            raise SimulationError(f"Nothing has been read of {', '.join(self.datastreams)} yet.")
+        return float(self._series.mean(start, end))
 
     @property
     def state(self) -> npt.NDArray[np.float64]:
