@@ -134,6 +134,9 @@ class TableWriter:
     Parts that were written after the checkpoint from which a run is resumed are dropped.
     """
 
+    #: Rows in one row group of the joined file.
+    ROW_GROUP = 1 << 16
+
     def __init__(self, folder: Path, *, parts: int = 0) -> None:
         self.folder = folder
         self.folder.mkdir(exist_ok=True)
@@ -160,22 +163,32 @@ class TableWriter:
         self._frames.clear()
 
     def join(self, path: Path) -> None:
-        """Write all rows into one file, a row group for each part."""
+        """Write all rows into one file, whose bytes do not depend on where the parts end."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.flush()
         paths = sorted(self.folder.iterdir())
-        if paths:
-            schema = pa.unify_schemas(
-                [pq.read_schema(p) for p in paths], promote_options="permissive"
-            ).remove_metadata()
-            with (
-                replace_file(path) as beside,
-                pq.ParquetWriter(beside, schema, compression="zstd") as writer,
-            ):
-                for part in paths:
-                    writer.write_table(pq.read_table(part).cast(schema))
+        if not paths:
+            return
+        schema = pa.unify_schemas(
+            [pq.read_schema(p) for p in paths], promote_options="permissive"
+        ).remove_metadata()
+        with (
+            replace_file(path) as beside,
+            pq.ParquetWriter(beside, schema, compression="zstd") as writer,
+        ):
+            waiting = schema.empty_table()
+            for part in paths:
+                waiting = pa.concat_tables([waiting, pq.read_table(part).cast(schema)])
+                whole = len(waiting) // self.ROW_GROUP * self.ROW_GROUP
+                if whole:
+                    writer.write_table(
+                        waiting[:whole].combine_chunks(), row_group_size=self.ROW_GROUP
+                    )
+                    waiting = waiting[whole:]
+            if len(waiting):
+                writer.write_table(waiting.combine_chunks(), row_group_size=self.ROW_GROUP)
 
 
 def write_map(

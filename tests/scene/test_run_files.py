@@ -74,6 +74,20 @@ def test_table_parts_after_the_checkpoint_are_dropped(tmp_path):
     assert pd.read_parquet(tmp_path / "t.parquet")["a"].tolist() == [1, 2]
 
 
+def test_joined_bytes_do_not_depend_on_where_parts_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(TableWriter, "ROW_GROUP", 10)
+    rows = pd.DataFrame({"a": np.arange(37), "b": [f"s{i % 3}" for i in range(37)]})
+    for name, cuts in (("one", [37]), ("many", [1, 2, 9, 10, 11, 30, 37]), ("halves", [20, 37])):
+        writer = TableWriter(tmp_path / name)
+        for start, end in zip([0, *cuts], cuts, strict=False):
+            writer.put(rows[start:end])
+            writer.flush()
+        writer.join(tmp_path / f"{name}.parquet")
+    assert sha256(tmp_path / "one.parquet") == sha256(tmp_path / "many.parquet")
+    assert sha256(tmp_path / "one.parquet") == sha256(tmp_path / "halves.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "many.parquet"), rows)
+
+
 def test_a_map_is_a_geotiff_with_unit_and_place(tmp_path):
     values = frames(1)[0]
     values[0, 0] = np.nan
