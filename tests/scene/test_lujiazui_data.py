@@ -84,7 +84,7 @@ def fleet() -> dict[str, dict[str, str]]:
     [
         ("buildings", {"name", "height_m", "storeys", "use"}),
         ("streets", {"name", "kind", "width_m", "lanes", "walkable", "drivable"}),
-        ("water", {"name", "kind", "bed_m"}),
+        ("water", {"name", "kind", "bed_m", "level_m"}),
         ("defences", {"name", "kind", "crest_m", "sill_m"}),
         ("underpasses", {"name", "floor_m"}),
         ("assembly_areas", {"name", "capacity"}),
