@@ -109,6 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     view.add_argument("--plan", action="store_true", help="from above, north up")
     view.add_argument(
+        "--at", metavar="PLACE", help="close to a building, street, gauge or station, by id or name"
+    )
+    view.add_argument(
         "--size", default="1280x720", metavar="WxH", help="pixels (default: %(default)s)"
     )
     view.set_defaults(command=_view)
@@ -160,7 +163,14 @@ def _view(options: argparse.Namespace) -> int:
 
     from twin.render.viewer import view
 
-    view(subject, screenshot=options.screenshot, time=time, plan=options.plan, size=size)
+    view(
+        subject,
+        screenshot=options.screenshot,
+        time=time,
+        camera=options.at,
+        plan=options.plan,
+        size=size,
+    )
     if options.screenshot is not None:
         print(options.screenshot)
     return 0
