@@ -61,8 +61,11 @@ def test_things_are_found_by_id_or_name(stage: Stage, town) -> None:
         x, y, _ = stage.find(name)
         assert (x + stage.origin[0], y + stage.origin[1]) == pytest.approx((centre.x, centre.y))
     assert stage.find("Quay gauge")[:2] == (60.0, 100.0)
-    with pytest.raises(RenderError, match="'nowhere'"):
-        stage.find("nowhere")
+    assert stage.find("quay g") == stage.find("Quay gauge")
+    with pytest.raises(RenderError, match=r"Nothing .*'Hose 23'. Did you mean 'House 23'"):
+        stage.find("Hose 23")
+    with pytest.raises(RenderError, match=r"Several things .*'House 2"):
+        stage.find("house 2")
 
 
 def test_the_first_view_is_of_much_water_with_people_about(stage: Stage) -> None:

@@ -354,8 +354,30 @@ class Stage:
         radius = max(60.0, 0.45 * float(np.linalg.norm(high - low)))
         return Camera.look_at(triple((low + high) / 2), radius=radius)
 
-    def _extent(self, name: str) -> tuple[FloatArray, FloatArray]:
+    def _called(self, words: str) -> str:
+        """Return the id or name that is meant: the very one, or the only one that holds `words`."""
+        known: dict[str, None] = {}
+        for layer in self.layers:
+            shape = layer.shape
+            if isinstance(shape, Pins):
+                known |= dict.fromkeys(n for g in shape.gauges for n in (g.id, g.name))
+            elif isinstance(shape, Solids):
+                known |= dict.fromkeys([layer.key, layer.name, *map(str, shape.table.index)])
+                if "name" in shape.table:
+                    known |= dict.fromkeys(map(str, shape.table["name"].dropna()))
+        if words in known:
+            return words
+        holding = [name for name in known if words.casefold() in name.casefold()]
+        if len(holding) == 1:
+            return holding[0]
+        said = "Several things on the stage have" if holding else "Nothing on the stage has"
+        raise RenderError(
+            f"{said} the id or name {words!r}. {did_you_mean(words, holding or known)}"
+        )
+
+    def _extent(self, words: str) -> tuple[FloatArray, FloatArray]:
         """Return the lowest and the highest coordinates of what has this id or name."""
+        name = self._called(words)
         for layer in self.layers:
             shape = layer.shape
             if isinstance(shape, Pins):
@@ -374,7 +396,7 @@ class Stage:
                     vertices = vertices[faces.ravel()]
                 if len(vertices):
                     return vertices.min(axis=0).astype(float), vertices.max(axis=0).astype(float)
-        raise RenderError(f"Nothing on the stage has the id or name {name!r}.")
+        raise RenderError(f"{name!r} has no shape on the stage that could be looked at.")
 
     def height_of_flood(self) -> int:
         """Return the position of the clock that shows most: much water, and people in it.
