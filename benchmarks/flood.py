@@ -66,7 +66,7 @@ def rate(sw: ShallowWater, seconds: float = 3.0) -> float:
 
 
 def main() -> None:
-    """Print one line for each scheme, precision and number of threads, then the peers' output."""
+    """Print one line for each order, precision and number of threads, then the peers' output."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=1000, help="cells along an edge")
     parser.add_argument(
@@ -81,9 +81,9 @@ def main() -> None:
         for order in (1, 2):
             for precision in ("float64", "float32"):
                 speed = rate(lake(cells, order, precision))
-                print(f"  godunov order {order} {precision}: {speed:.0f} M cell-updates/s")
+                print(f"  order {order} {precision}: {speed:.0f} M cell-updates/s")
         part = rate(lake(cells, 1, "float64", wet=0.1))
-        print(f"  godunov order 1 float64, a tenth wet: {part:.0f} M cell-updates/s of all cells")
+        print(f"  order 1 float64, a tenth wet: {part:.0f} M cell-updates/s of all cells")
     for python, script in arguments.peer:
         print(f"peer {script}", flush=True)
         subprocess.run([python, script], check=False)

@@ -332,7 +332,6 @@ def test_maxima_are_taken_at_every_step():
     ({"boundaries": {"west": "open"}}, r"must be Wall\(\), Open\(\)"),
     ({"boundaries": {"west": Stage(([0, 5, 3], [1, 1, 1]))}}, "must ascend, but 3 s follows 5 s"),
     ({"boundaries": {"west": Stage(np.nan)}}, "stage in the west must be finite"),
-    ({"scheme": "godunow"}, "Did you mean 'godunov'"),
     ({"precision": "float16"}, "Unknown precision 'float16'"),
     ({"order": 3}, "order of the scheme is 1 or 2, not 3"),
 ])  # fmt: skip

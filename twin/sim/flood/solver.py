@@ -31,6 +31,8 @@ _LEAST_DEPTH = 1e-3
 class ShallowWater:
     """Water that flows over a bed: the full shallow-water equations on square cells.
 
+    Godunov's method: HLLC fluxes on a well-balanced reconstruction (`twin.sim.flood.kernels`).
+
     Parameters
     ----------
     bed
@@ -41,8 +43,6 @@ class ShallowWater:
         State at time 0: water depth, m; velocity to the east and to the north, m/s.
     manning
         Roughness, s m^(−1/3).
-    scheme
-        "godunov": HLLC on a well-balanced reconstruction (`twin.sim.flood.kernels`).
     order
         1, or 2 in space and time.
     boundaries
@@ -77,15 +77,12 @@ class ShallowWater:
         v: ArrayLike | None = None,
         manning: ArrayLike = 0.03,
         *,
-        scheme: str = "godunov",
         order: int = 2,
         boundaries: Mapping[str, Boundary] | None = None,
         precision: Literal["float64", "float32"] = "float64",
         courant: float = 0.9,
         flooded_depth: float = 0.01,
     ) -> None:
-        if scheme != "godunov":
-            raise InputError(f"Unknown scheme {scheme!r}. {did_you_mean(scheme, ['godunov'])}")
         if precision not in {"float64", "float32"}:
             known = ["float64", "float32"]
             raise InputError(f"Unknown precision {precision!r}. {did_you_mean(precision, known)}")
@@ -96,7 +93,7 @@ class ShallowWater:
         if not 0 < courant <= 1:
             raise InputError(f"The Courant number must lie between 0 and 1, not {courant!r}.")
         self.cell_size = float(cell_size)
-        self.scheme, self.order, self.precision = scheme, order, precision
+        self.order, self.precision = order, precision
         self.courant = float(courant)
         self._T = np.dtype(precision).type
         self._step = kn.step_first if order == 1 else kn.step_second
@@ -495,7 +492,6 @@ class ShallowWater:
         """
         setup = {
             "cell_size": self.cell_size,
-            "scheme": self.scheme,
             "order": self.order,
             "precision": self.precision,
             "courant": self.courant,
@@ -547,7 +543,6 @@ class ShallowWater:
         sw = cls(
             np.where(bed < kn.SOLID, bed, np.nan) + setup["datum"],
             setup["cell_size"],
-            scheme=setup["scheme"],
             order=setup["order"],
             precision=setup["precision"],
             courant=setup["courant"],
