@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,19 @@ __all__ = ["Line", "line_chart"]
 
 #: Colours of lines, told apart with any colour vision (Okabe & Ito 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+#: Text stays text, in the fonts of whoever reads; the same chart gives the same ids.
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "twin",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8,
+    "text.parse_math": False,
+}
+
+#: What matplotlib says about the file; a chart inside a page says nothing about itself.
+METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 @dataclass(frozen=True)
@@ -28,19 +42,17 @@ class Line:
     style: dict[str, Any] = field(default_factory=dict)
 
 
-def line_chart(
-    lines: Sequence[Line], *, title: str, unit: str, width: float = 6.0, height: float = 2.6
-) -> str:
+def line_chart(lines: Sequence[Line], *, unit: str, width: float = 6.0, height: float = 2.6) -> str:
     """Draw values over the scene's time.
 
     Returns
     -------
-    An ``<svg>`` element; the same lines give the same text.
+    An ``<svg>`` element to stand in a page; the same lines give the same text.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.hashsalt": "twin", "font.family": "DejaVu Sans", "font.size": 8}):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
         for number, line in enumerate(lines):
@@ -54,7 +66,6 @@ def line_chart(
                 axes.plot(
                     line.minutes, line.values, lw=1.4, color=colour, label=line.label, **line.style
                 )
-        axes.set_title(title, loc="left", fontsize=9, fontweight="bold")
         axes.set_xlabel("minutes into the scene")
         axes.set_ylabel(unit)
         axes.grid(visible=True, lw=0.4, alpha=0.5)
@@ -62,6 +73,7 @@ def line_chart(
         if any(line.label for line in lines):
             axes.legend(frameon=False, fontsize=7)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata=METADATA)
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    # names of groups would stand several times in a page with several charts
+    return re.sub(r'<g id="[^"]*">', "<g>", text[text.index("<svg") :])

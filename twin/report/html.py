@@ -17,7 +17,8 @@ STYLE = """
 body { font: 15px/1.5 system-ui, "Noto Sans", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif;
   color: var(--ink); margin: 0 auto; max-width: 68rem; padding: 1.5rem; background: #fff; }
 h1 { font-size: 1.7rem; margin: 0 0 .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem;
-  border-bottom: 2px solid var(--accent); padding-bottom: .2rem; } h3 { font-size: 1rem; }
+  border-bottom: 2px solid var(--accent); padding-bottom: .2rem; }
+h3 { font-size: 1rem; margin: 1rem 0 .4rem; }
 .lead { color: var(--soft); margin: 0 0 1rem; }
 .notice { background: #fff6dd; border-left: 4px solid #d79b00; padding: .6rem 1rem; }
 figure { margin: 0 0 1rem; } figcaption { color: var(--soft); font-size: .85rem; }
@@ -26,10 +27,14 @@ img, video, svg { max-width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
 th { cursor: pointer; position: sticky; top: 0; background: #fff; } td.n, th.n { text-align: right;
-  font-variant-numeric: tabular-nums; } .scroll { max-height: 24rem; overflow: auto; }
+  font-variant-numeric: tabular-nums; } td.s { white-space: nowrap; }
+.scroll { max-height: 24rem; overflow: auto; }
 code { font-size: .8rem; overflow-wrap: anywhere; } li { margin: .2rem 0; }
 @media print { .scroll { max-height: none; } th { position: static; } }
 """
+
+#: Texts of up to so many signs stand on one line of a table, so that ids are not torn apart.
+SHORT = 32
 
 #: Sorts a table by the column whose head is clicked.
 SCRIPT = """
@@ -82,37 +87,47 @@ def media(path: Path, text: str) -> str:
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a table that sorts by a click on a head.
+    """Return a table that sorts by a click on a head; empty without rows.
 
     Parameters
     ----------
     columns
         Head and format of each column; an empty format is text.
     rows
-        Values; None and NaN show as a dash.
+        Values; None, NaN and empty text show as a dash.
     """
-    heads = "".join(
-        f'<th class="n">{html.escape(h)}</th>' if f else f"<th>{html.escape(h)}</th>"
-        for h, f in columns
-    )
-    body = []
-    for row in rows:
-        cells = []
-        for value, (_, form) in zip(row, columns, strict=True):
-            absent = value is None or (isinstance(value, float) and not math.isfinite(value))
-            if absent:
-                cells.append(
-                    f'<td{" class=n" if form else ""} data-v="{"-1" if form else ""}">–</td>'
-                )
-            elif form:
-                cells.append(f'<td class="n" data-v="{value}">{value:{form}}</td>')
-            else:
-                said = html.escape(str(value))
-                cells.append(f'<td data-v="{html.escape(str(value), quote=True)}">{said}</td>')
-        body.append("<tr>" + "".join(cells) + "</tr>")
+    body = [list(row) for row in rows]
     if not body:
         return ""
+    kinds = [
+        "n" if form else "s" if max(len(str(row[at])) for row in body) <= SHORT else "t"
+        for at, (_, form) in enumerate(columns)
+    ]
+    heads = "".join(
+        f'<th class="{kind}">{html.escape(head)}</th>'
+        for (head, _), kind in zip(columns, kinds, strict=True)
+    )
+    cells = "".join(
+        "<tr>"
+        + "".join(
+            _cell(value, form, kind)
+            for value, (_, form), kind in zip(row, columns, kinds, strict=True)
+        )
+        + "</tr>\n"
+        for row in body
+    )
     return (
         f'<div class="scroll"><table class="sortable"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f"<tbody>\n{cells}</tbody></table></div>"
     )
+
+
+def _cell(value: Any, form: str, kind: str) -> str:
+    """Return one cell, with what to sort it by."""
+    if value is None or value == "" or (isinstance(value, float) and not math.isfinite(value)):
+        said, key = "–", "-1" if form else ""
+    elif form:
+        said, key = f"{value:{form}}", str(value)
+    else:
+        said = key = str(value)
+    return f'<td class="{kind}" data-v="{html.escape(key)}">{html.escape(said)}</td>'

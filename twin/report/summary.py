@@ -8,7 +8,7 @@ from datetime import timedelta
 from twin.run import Run
 from twin.units import format_duration
 
-__all__ = ["headlines", "summarise"]
+__all__ = ["headlines", "period", "reading_sentence", "summarise"]
 
 
 def headlines(run: Run) -> list[tuple[str, list[str]]]:
@@ -16,13 +16,17 @@ def headlines(run: Run) -> list[tuple[str, list[str]]]:
     return [(name, list(figures.get("headlines", []))) for name, figures in run.summary.items()]
 
 
+def period(run: Run) -> str:
+    """Return when the scene begins and ends, in its own time zone."""
+    end = run.start + timedelta(seconds=float(run.times[-1]))
+    until = f"{end:%H:%M}" if end.date() == run.start.date() else f"{end:%Y-%m-%d %H:%M}"
+    return f"{run.start:%Y-%m-%d %H:%M} to {until} ({run.start:%Z})"
+
+
 def summarise(run: Run) -> str:
     """Return the summary that ``twin run`` prints."""
     manifest = run.manifest
-    end = run.start + timedelta(seconds=float(run.times[-1]))
-    lines = [
-        f"{run.title}: {run.start:%Y-%m-%d %H:%M} to {end:%H:%M} ({run.start:%Z})",
-    ]
+    lines = [f"{run.title}: {period(run)}"]
     for name, sentences in headlines(run):
         lines.append("")
         lines.append(name.capitalize())
@@ -52,7 +56,6 @@ def reading_sentence(readings: dict[str, int]) -> str:
             ("duplicates", "duplicates"),
             ("conflicts", "in conflict"),
             ("dead_letters", "unreadable, kept aside"),
-            ("doubtful", "marked doubtful"),
         )
         if readings.get(key)
     ]
