@@ -74,6 +74,8 @@ def disk_errors(what: str, where: Path) -> Iterator[None]:
         raise
     except Exception as error:
         reason = _disk_reason(error, where)
+        if reason is None and isinstance(error, OSError) and error.filename:
+            raise RunError(f"Cannot use {str(error.filename)!r}: {error.strerror}.") from error
         if reason is None:
             raise
         raise RunError(f"Cannot write {what} to {str(where)!r}: {reason}.") from error
@@ -84,7 +86,9 @@ def _disk_reason(error: Exception, where: Path) -> str | None:
     text = str(error).lower()
     if number in {errno.ENOSPC, errno.EDQUOT} or "no space left" in text or "disk is full" in text:
         return "the disk is full. Free some space, or choose another place with --out"
-    if number in {errno.EACCES, errno.EPERM, errno.EROFS}:
+    named = Path(str(error.filename)) if isinstance(error, OSError) and error.filename else None
+    ours = named is None or where.resolve().parent in [named.resolve(), *named.resolve().parents]
+    if number in {errno.EACCES, errno.EPERM, errno.EROFS} and ours:
         return "it may not be written to. Choose another place with --out, or mend its permissions"
     existing = next((p for p in [where, *where.parents] if p.exists()), None)
     if existing is not None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
@@ -52,15 +53,19 @@ def lock_run(partial: Path) -> Iterator[None]:
 
     The lock goes with the process, also with one that was killed.
     """
-    with (partial / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(
-                f"{str(partial)!r} is being written by another process; "
-                "wait for it or choose another --out."
-            ) from None
+    directory = os.open(partial, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(directory)
+        raise RunError(
+            f"{str(partial)!r} is being written by another process; "
+            "wait for it or choose another --out."
+        ) from None
+    try:
         yield
+    finally:
+        os.close(directory)
 
 
 class Run:
@@ -127,11 +132,6 @@ class Run:
     def start(self) -> datetime:
         """The scene's start, with its time zone."""
         return datetime.fromisoformat(self.lock["scene"]["clock"]["start"])
-
-    @property
-    def scene_text(self) -> str:
-        """The scene file as it was given."""
-        return (self.path / "scene.toml").read_text(encoding="utf-8")
 
     @property
     def summary(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -230,11 +230,17 @@ def write_map(
         dataset.update_tags(1, units=unit, long_name=long_name)
 
 
-def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Write ``manifest.json`` with the SHA-256 and size of every file of the run."""
-    outputs = {
-        item.relative_to(path).as_posix(): {"sha256": sha256(item), "bytes": item.stat().st_size}
-        for item in sorted(path.rglob("*"))
-        if item.is_file() and item.name not in {"manifest.json", ".lock"}
-    }
+def write_manifest(
+    path: Path, manifest: Mapping[str, Any], *, without: Collection[str] = ()
+) -> None:
+    """Write ``manifest.json`` with the SHA-256 and size of every file of the run.
+
+    Hidden files are no part of it, nor is what lies in the folders named in `without`.
+    """
+    outputs = {}
+    for item in sorted(p for p in path.rglob("*") if p.is_file()):
+        name = item.relative_to(path)
+        if name.parts[0] not in without and not name.name.startswith("."):
+            outputs[name.as_posix()] = {"sha256": sha256(item), "bytes": item.stat().st_size}
+    outputs.pop("manifest.json", None)
     write_json(path / "manifest.json", {**manifest, "outputs": outputs})

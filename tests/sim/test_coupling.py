@@ -108,11 +108,12 @@ def test_two_of_one_name_are_refused():
         Coupling([Tide(), Tide()])
 
 
-def test_two_writers_of_one_field_are_refused():
+def test_two_writers_of_a_field_that_is_read_are_refused():
     other = Tide()
     other.name = "tide-2"
+    Coupling([Tide(), other]).advance(10.0)
     with pytest.raises(SimulationError, match=r"Both 'tide' and 'tide-2' write 'tide\.level'"):
-        Coupling([Tide(), other])
+        Coupling([Tide(), other, Boat()])
 
 
 class Raft(Boat):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,11 +114,22 @@ def fleet(scene: Scene) -> list[Datastream]:
 def build_simulations(
     scene: Scene, city: City, observations: Observations | None
 ) -> list[Simulation]:
-    """Set up every simulation of the scene on the City."""
+    """Set up every simulation of the scene on the City.
+
+    Raises
+    ------
+    SceneError
+        If the scene asks for a datastream or an output that is not there.
+    """
     makers: dict[str, Callable[..., Simulation]] = {"flood": _flood, "crowd": _crowd}
-    return [
+    made = [
         makers[table.kind](table, scene, city, observations) for table in scene.model.simulation
     ]
+    known = {spec.name.partition(".")[2] for s in made for spec in s.writes}
+    for name in scene.model.output.fields:
+        if name not in known:
+            raise SceneError(f"output.fields: nothing writes {name!r}. {did_you_mean(name, known)}")
+    return made
 
 
 # --- flood ---------------------------------------------------------------------------------------
@@ -170,15 +181,15 @@ def _flood(
     )
 
 
-def forcing_streams(scene: Scene) -> list[str]:
-    """Return the ids of the datastreams that drive the scene's simulations."""
+def forcing_streams(scene: Scene, streams: Sequence[Datastream]) -> list[str]:
+    """Return the ids of those of the `streams` that drive the scene's simulations."""
     names: list[str] = []
     for table in scene.model.simulation:
         if isinstance(table, FloodSimulation):
             stages = [b.stage for b in table.boundaries.values() if isinstance(b, StageBoundary)]
             names += [s for s in stages if isinstance(s, str)]
             if isinstance(table.rain, GaugeRain):
-                names += _gauges(table.rain, fleet(scene))
+                names += _gauges(table.rain, streams)
     return list(dict.fromkeys(names))
 
 

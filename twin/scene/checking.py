@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 if TYPE_CHECKING:
     from twin.geo.city import City
 
@@ -23,17 +26,28 @@ def check(path: Path) -> tuple[str, bool]:
         from twin.geo.city import City
 
         return _judge(City.open(path), f"City {path.as_posix()!r}")
+    from twin.scene.build import build_simulations, fleet
     from twin.scene.scene import Scene
 
     scene = Scene.load(path)
     inputs = scene.inputs()
-    text, good = _judge(scene.city(), f"Scene {scene.name!r} ({len(inputs)} input files)")
+    city = scene.city()
+    text, good = _judge(city, f"Scene {scene.name!r} ({len(inputs)} input files)")
+    build_simulations(scene, city, Unread())
     if scene.model.sensors is not None:
-        from twin.scene.build import fleet
-
         text += f"\nSensors: {len(fleet(scene))} datastreams."
     kinds = ", ".join(f"{s.name} ({s.kind})" for s in scene.model.simulation)
     return f"{text}\nSimulations: {kinds}.", good
+
+
+class Unread:
+    """Readings that are there to be named, not to be read."""
+
+    def series(
+        self, datastream: str, start: float, end: float
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return nothing."""
+        return np.empty(0), np.empty(0)
 
 
 def _judge(city: City, what: str) -> tuple[str, bool]:

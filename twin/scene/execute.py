@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 
 __all__ = ["execute"]
 
+#: Packages on whose versions the numbers of a run may depend.
+NUMERIC = ("numpy", "numba", "scipy", "shapely", "geopandas", "pyproj", "rasterio")
+#: What a run needs only until it is complete.
+LEFTOVERS = ("checkpoints", "agents.parts", "series.parts")
+
 
 def execute(
     scene: Scene,
@@ -57,25 +62,39 @@ def execute(
         raise RunError(f"{str(out)!r} exists already; choose another --out, or remove it first.")
     if resume and not partial.is_dir():
         raise RunError(f"There is nothing to resume: {str(partial)!r} does not exist.")
-    if not resume and partial.exists():
-        raise RunError(
-            f"{str(partial)!r} holds an unfinished run; go on with --resume, "
-            "choose another --out, or remove it."
-        )
     lock = _lock(scene)
     with disk_errors("the run", out):
-        partial.mkdir(parents=True, exist_ok=resume)
-        try:
-            with lock_run(partial):
+        if not resume:
+            try:
+                partial.mkdir(parents=True)
+            except FileExistsError:
+                raise RunError(
+                    f"{str(partial)!r} holds an unfinished run; go on with --resume, "
+                    "choose another --out, or remove it."
+                ) from None
+        with lock_run(partial):
+            try:
                 _claim(partial, scene, lock, resume=resume)
-                _Execution(scene, partial, lock, progress or Quiet(), should_stop).run(pictures)
-                (partial / ".lock").unlink()
-                partial.rename(out)
-        except BaseException:
-            if not _checkpoints(partial):
-                shutil.rmtree(partial, ignore_errors=True)
-            raise
+                if not _is_complete(partial):
+                    _Execution(scene, partial, lock, progress or Quiet(), should_stop).run(pictures)
+            except Interrupted as stop:
+                if _checkpoints(partial):
+                    raise Interrupted(f"{stop} Go on with: twin run --resume --out {out}") from None
+                raise
+            except BaseException:
+                if not resume and not _checkpoints(partial):
+                    shutil.rmtree(partial, ignore_errors=True)
+                raise
+            for leftover in LEFTOVERS:
+                shutil.rmtree(partial / leftover, ignore_errors=True)
+            partial.rename(out)
     return Run(out)
+
+
+def _is_complete(partial: Path) -> bool:
+    """Whether only the last step is missing: dropping what is left over, and renaming."""
+    path = partial / "manifest.json"
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["status"] == "complete"
 
 
 def _lock(scene: Scene) -> dict[str, Any]:
@@ -90,7 +109,7 @@ def _lock(scene: Scene) -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "twin": __version__}
-    for name in ("numpy", "numba", "scipy", "shapely", "geopandas", "pyproj", "rasterio", "vtk"):
+    for name in (*NUMERIC, "vtk"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -106,6 +125,14 @@ def _claim(partial: Path, scene: Scene, lock: dict[str, Any], *, resume: bool) -
         write_json(path, lock)
         return
     before = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("python", "twin", *NUMERIC):
+        old, new = before["versions"].get(name), lock["versions"].get(name)
+        if old != new:
+            raise RunError(
+                f"{str(partial)!r} was begun with {name} {old}, and this is {name} {new}: it might "
+                f"not go on to the same numbers. Install {name} {old}, or start anew with another "
+                "--out."
+            )
     for part, said in (("scene", "The scene"), ("inputs", "An input file")):
         if before[part] != json.loads(json.dumps(lock[part])):
             changed = _first_difference(before[part], json.loads(json.dumps(lock[part])))
@@ -161,7 +188,7 @@ class _Execution:
 
     def run(self, pictures: bool) -> None:
         """Do all of it, leaving a complete directory."""
-        with Feed(self.scene, self.path) as feed:
+        with Feed(self.scene, self.path, self.progress, self.should_stop) as feed:
             with self._timed("city", "Building the city"):
                 city = self._city()
             with self._timed("setup", "Setting up the simulations"):
@@ -176,14 +203,14 @@ class _Execution:
             with self._timed("simulation", "Simulating"):
                 self._simulate(coupling, feed, city)
             with self._timed("readings", "Taking in the last readings"):
-                readings = feed.finish(self.progress)
+                readings = feed.finish()
         with self._timed("results", "Writing maps and tables"):
             self.agents.join(self.path / "agents.parquet")
             self.series.join(self.path / "series.parquet")
             maps, summary = write_results(self.path, city, simulations)
         manifest = {
             "format": "twin-run 1",
-            "status": "complete",
+            "status": "running",
             "started": self.began.isoformat(),
             "times": self.times.tolist(),
             "simulations": {
@@ -195,23 +222,24 @@ class _Execution:
             "readings": readings,
             "city": _describe(city),
         }
-        write_json(self.path / "manifest.json", manifest)
         manifest["pictures"] = {}
+        write_json(self.path / "manifest.json", manifest)
         if pictures:
             from twin.report import write_pictures, write_report
 
             with self._timed("pictures", "Drawing"):
                 manifest["pictures"] = write_pictures(Run(self.path), self.progress.update)
-                write_json(self.path / "manifest.json", {**manifest, "timings": self.timings})
+            write_json(self.path / "manifest.json", {**manifest, "timings": self.timings})
             with self._timed("report", "Writing the report"):
                 write_report(Run(self.path))
         self.progress.done()
-        for leftover in ("checkpoints", "agents.parts", "series.parts"):
-            shutil.rmtree(self.path / leftover, ignore_errors=True)
-        manifest["finished"] = datetime.now(UTC).isoformat()
-        manifest["timings"] = self.timings
+        manifest |= {
+            "status": "complete",
+            "finished": datetime.now(UTC).isoformat(),
+            "timings": self.timings,
+        }
         write_json(self.path / "prov.json", provenance(self.scene, self.lock, manifest, self.path))
-        write_manifest(self.path, manifest)
+        write_manifest(self.path, manifest, without=LEFTOVERS)
 
     def _city(self) -> City:
         from twin.geo.city import City
@@ -248,8 +276,7 @@ class _Execution:
                 if self.should_stop():
                     self._checkpoint(coupling)
                     raise Interrupted(
-                        f"Stopped at {format_duration(coupling.time)} of {format_duration(end)}. "
-                        f"Go on with: twin run --resume --out {self._out()}"
+                        f"Stopped at {format_duration(coupling.time)} of {format_duration(end)}."
                     )
                 if time.monotonic() - last > self.scene.model.output.checkpoint:
                     self._checkpoint(coupling)
@@ -259,9 +286,6 @@ class _Execution:
                 self.progress.update(target / end, f"{format_duration(target)} into the scene")
             self._write_output(coupling, feed)
         self._checkpoint(coupling)
-
-    def _out(self) -> Path:
-        return self.path.with_name(self.path.name.removesuffix(".partial"))
 
     def _declare(self, coupling: Coupling) -> None:
         """Make the arrays of the gridded quantities that the scene asks for."""

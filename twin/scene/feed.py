@@ -1,14 +1,15 @@
 """The readings of a scene while it runs: broker, client, store, and the replay of a record.
 
-`Feed.wait` holds the scene's clock until the readings of the coming interval are in the store, so a
-replay gives the same numbers at any speed.
+A replayed record is taken in up to an hour beyond the scene's end before the first step: late rows
+and quality flags that a later reading settles are then the same in every run, at any speed. Live
+readings are waited for step by step.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +17,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from twin.errors import SensorError
+from twin.errors import Interrupted, SensorError
 from twin.scene.build import fleet, forcing_streams
-from twin.scene.progress import Progress
+from twin.scene.progress import Progress, Quiet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,16 +39,16 @@ COUNTERPARTS = {"water_level": "flood.level", "water_depth": "flood.depth"}
 class Feed:
     """Starts what the scene's `[sensors]` asks for, and ends it; does nothing without that table.
 
-    A replayed record is waited for as a whole, up to `LOOKAHEAD` beyond the scene's end, before the
-    first step: late rows and quality flags that a later reading settles are then the same in every
-    run. Live readings are waited for step by step.
-
     Parameters
     ----------
     scene
         The scene.
     path
         Directory of the run, which gets the store ``observations.db``.
+    progress
+        Told of how many readings are in.
+    should_stop
+        Asked while waiting.
     """
 
     #: Longest wait for readings that do not come, s.
@@ -55,10 +56,19 @@ class Feed:
     #: How far beyond the scene's end a record is taken in before the start.
     LOOKAHEAD = timedelta(hours=1)
 
-    def __init__(self, scene: Scene, path: Path) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        path: Path,
+        progress: Progress | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.scene = scene
         self.path = path
+        self.progress = progress or Quiet()
+        self.should_stop = should_stop
         self.streams: list[Datastream] = fleet(scene)
+        self._driving = forcing_streams(scene, self.streams)
         self.observations: Observations | None = None
         self._ends = contextlib.ExitStack()
         self._hub: SensorHub | None = None
@@ -91,7 +101,6 @@ class Feed:
                     default=0,
                 )
                 self._replay = ends.enter_context(replay)
-                hub.follow(replay)
             self._ends = ends.pop_all()
         return self
 
@@ -110,30 +119,29 @@ class Feed:
         ------
         SensorError
             If they do not come, naming the datastreams that are late.
+        Interrupted
+            If `should_stop` says so meanwhile.
         """
         if self._hub is None:
             return
         if self._replay is None:
-            names = forcing_streams(self.scene)
-            if names:
-                self._hub.wait_until(self._moment(target), names, timeout=self.PATIENCE)
+            if self._driving:
+                self._hub.wait_until(self._moment(target), self._driving, timeout=self.PATIENCE)
         elif self._owed:
             self._take_in(self._owed)
             self._owed = 0
 
-    def finish(self, progress: Progress) -> dict[str, int]:
-        """Take in the rest of the record; return what became of the readings."""
+    def finish(self) -> dict[str, int]:
+        """Take in the rest of the record; return what the store then holds."""
         if self._hub is None:
             return {}
         if self._replay is not None:
-            self._take_in(len(self._replay.record), progress)
-        stats = self._hub.stats
+            self._take_in(len(self._replay.record))
+        counts = self._hub.store.counts()
         return {
-            "received": stats.received,
-            "stored": stats.stored,
-            "duplicates": stats.duplicates,
-            "conflicts": stats.conflicts,
-            "dead_letters": stats.dead_letters,
+            "stored": counts["observations"],
+            "conflicts": counts["conflicts"],
+            "dead_letters": len(self._hub.store.dead_letters()),
         }
 
     def simulated(self, simulations: Sequence[Simulation]) -> pd.DataFrame:
@@ -141,39 +149,42 @@ class Feed:
         import pandas as pd
 
         rows = []
-        for stream in self.streams:
-            field = COUNTERPARTS.get(stream.property)
-            if field is None or stream.location is None:
-                continue
-            for simulation in simulations:
-                if field in {spec.name for spec in simulation.writes}:
-                    found = simulation.give(field)
-                    value = float(found.grid.sample(found.values, *stream.location))
-                    if np.isfinite(value):
-                        row = (simulation.time, simulation.name, stream.id, stream.property, "m")
-                        rows.append((*row, value))
+        for simulation in simulations:
+            written = {spec.name for spec in simulation.writes}
+            fields = {f: simulation.give(f) for f in set(COUNTERPARTS.values()) & written}
+            for stream in self.streams:
+                found = fields.get(COUNTERPARTS.get(stream.property, ""))
+                if found is None or stream.location is None:
+                    continue
+                value = float(found.grid.sample(found.values, *stream.location))
+                if np.isfinite(value):
+                    row = (simulation.time, simulation.name, stream.id, stream.property, "m")
+                    rows.append((*row, value))
         columns = ["time", "simulation", "place", "quantity", "unit", "value"]
         return pd.DataFrame(rows, columns=columns)
 
-    def _take_in(self, count: int, progress: Progress | None = None) -> None:
+    def _take_in(self, count: int) -> None:
         """Wait until the hub has dealt with as many messages of the record."""
         assert self._hub is not None
         assert self._replay is not None
+        hub, replay = self._hub, self._replay
         last, since = -1, time.monotonic()
-        while (received := self._hub.stats.received) < count:
-            self._hub.check()
-            self._replay.check()
+        while (received := hub.stats.received) < count:
+            hub.check()
+            replay.check()
+            if self.should_stop():
+                raise Interrupted("Stopped while taking in readings.")
             now = time.monotonic()
-            sent = self._replay.published
-            if received + sent != last:
-                last, since = received + sent, now
-            elif now - since > self.PATIENCE and self._replay.ended.is_set():
+            published = replay.published
+            if received + published != last:
+                last, since = received + published, now
+            elif now - since > self.PATIENCE and (replay.ended.is_set() or replay.unanswered):
                 raise SensorError(
-                    f"Of {sent} readings sent to the broker only {received} came back within "
-                    f"{self.PATIENCE:g} s; see that the broker passes them on."
+                    f"Of {len(replay.record)} recorded readings the broker has taken {published} "
+                    f"and passed on {received}, and for {self.PATIENCE:g} s nothing has moved; see "
+                    "whether it still answers."
                 )
-            if progress is not None:
-                progress.update(received / count, f"{received} of {count} readings")
+            self.progress.update(received / count, f"{received} of {count} readings")
             time.sleep(0.02)
 
     def _moment(self, seconds: float) -> datetime:

@@ -110,15 +110,15 @@ def _inherit(data: dict[str, Any], path: Path, seen: list[Path]) -> dict[str, An
     if parent_path.resolve() in seen:
         raise SceneError(f"{path.as_posix()!r} extends itself through {parent_name!r}.")
     parent, _ = read_toml(parent_path)
-    parent = _rebase(parent, Path(os.path.relpath(parent_path.parent, path.parent)))
     if "extends" in parent:
         parent = _inherit(parent, parent_path, [*seen, parent_path.resolve()])
-    return _merge(parent, data)
+    folder = Path(os.path.relpath(parent_path.parent, path.parent))
+    return _merge(_rebase(parent, folder), data)
 
 
 def _rebase(value: Any, folder: Path, key: str = "") -> Any:
     """Make the paths of an inherited scene relative to the heir."""
-    path_keys = {"file", "fleet", "terrain", *_VECTORS, "extends"}
+    path_keys = {"file", "fleet", "terrain", *_VECTORS}
     if isinstance(value, dict):
         return {k: _rebase(v, folder, k) for k, v in value.items()}
     if isinstance(value, list):

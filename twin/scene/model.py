@@ -93,6 +93,8 @@ class TerrainSource(Table):
     def _one(self) -> TerrainSource:
         if (self.file is None) == (self.level is None):
             raise ValueError("terrain needs either a file or a level.")
+        if self.level is not None and self.crs is not None:
+            raise ValueError("crs is that of a file; a level has none.")
         return self
 
 
@@ -209,6 +211,12 @@ class DesignStorm(Table):
     peak: float = Field(0.4, gt=0, lt=1, description="Where the peak lies, as a share of duration.")
     begins: Duration = 0.0
 
+    @model_validator(mode="after")
+    def _peaks(self) -> DesignStorm:
+        if self.design == "block" and "peak" in self.model_fields_set:
+            raise ValueError("a block storm has no peak; leave it out, or choose 'chicago'.")
+        return self
+
 
 class GaugeRain(Table):
     """Rain as the rain gauges read it: the mean of the ones named, or of all in the fleet."""
@@ -314,7 +322,9 @@ class Output(Table):
 
     every: PositiveDuration = 60.0
     fields: tuple[str, ...] = Field(("depth", "speed"), description="Gridded quantities over time.")
-    frames: int = Field(36, ge=0, le=600, description="Frames of the animation; 0 for none.")
+    frames: int = Field(
+        36, ge=0, le=600, description="Frames of the animation; fewer than 2 for none."
+    )
     checkpoint: PositiveDuration = Field(
         15.0, description="Wall time between checkpoints, the most that a crash can cost."
     )

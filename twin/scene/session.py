@@ -90,9 +90,18 @@ def _unfinished(scene_path: Path | None, out: Path | None) -> Path:
         if not partial.is_dir():
             raise RunError(f"There is nothing to resume: {str(partial)!r} does not exist.")
         return partial
-    name = "" if scene_path is None else Scene.load(scene_path).name
-    found = [p for p in Path("runs").glob(f"{name}*{PARTIAL}") if p.is_dir()]
+    name = None if scene_path is None else Scene.load(scene_path).name
+    partials = [p for p in Path("runs").glob(f"*{PARTIAL}") if p.is_dir()]
+    found = [p for p in partials if name is None or _scene_of(p) == name]
     if not found:
         which = f" of {name!r}" if name else ""
         raise RunError(f"There is no unfinished run{which} in 'runs'; name it with --out.")
     return max(found, key=lambda p: p.stat().st_mtime)
+
+
+def _scene_of(partial: Path) -> str | None:
+    """Name of the scene whose run a partial run is, None before it has begun."""
+    path = partial / "scene.lock.json"
+    if not path.is_file():
+        return None
+    return str(json.loads(path.read_text(encoding="utf-8"))["scene"]["name"])

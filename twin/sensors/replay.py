@@ -246,6 +246,11 @@ class Replay:
         return self._link.published
 
     @property
+    def unanswered(self) -> int:
+        """Number of readings sent that the broker has not acknowledged yet."""
+        return self._sent - self.published
+
+    @property
     def fraction(self) -> float:
         """How much of the record is sent, 0 to 1."""
         return self._sent / len(self.record)

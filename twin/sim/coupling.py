@@ -24,7 +24,8 @@ class Coupling:
     Parameters
     ----------
     simulations
-        In the order in which they are advanced; a writer before its readers.
+        In the order in which they are advanced. It makes no difference to what they compute: all
+        fields are carried before the first one goes on.
     interval
         Time between sync points, s.
     reads
@@ -34,8 +35,8 @@ class Coupling:
     Raises
     ------
     SimulationError
-        If two simulations share a name, two write the same field, or one needs a field that none
-        writes.
+        If two simulations share a name, two write a field that a third reads, or one needs a field
+        that none writes.
     """
 
     def __init__(
@@ -55,15 +56,10 @@ class Coupling:
             raise SimulationError(
                 f"Two simulations are called {sorted(twice)[0]!r}; give one another name."
             )
-        writers: dict[str, Simulation] = {}
+        writers: dict[str, list[Simulation]] = {}
         for simulation in self.simulations:
             for spec in simulation.writes:
-                if spec.name in writers:
-                    raise SimulationError(
-                        f"Both {writers[spec.name].name!r} and {simulation.name!r} write "
-                        f"{spec.name!r}; only one simulation of a kind may run in a scene."
-                    )
-                writers[spec.name] = simulation
+                writers.setdefault(spec.name, []).append(simulation)
         self.exchanges: list[tuple[Simulation, Simulation, str]] = []
         for simulation in self.simulations:
             known = {spec.name: spec for spec in simulation.reads}
@@ -74,12 +70,17 @@ class Coupling:
                         f"{simulation.name!r} cannot read {name!r}. {did_you_mean(name, known)}"
                     )
             for spec in simulation.reads:
-                writer = writers.get(spec.name)
+                writing = writers.get(spec.name, [])
                 asked = chosen is not None and spec.name in chosen
                 if chosen is not None and spec.optional and not asked:
                     continue
-                if writer is not None:
-                    self.exchanges.append((writer, simulation, spec.name))
+                if len(writing) > 1:
+                    raise SimulationError(
+                        f"Both {writing[0].name!r} and {writing[1].name!r} write {spec.name!r}, "
+                        f"which {simulation.name!r} reads; only one can be meant."
+                    )
+                if writing:
+                    self.exchanges.append((writing[0], simulation, spec.name))
                 elif asked or not spec.optional:
                     raise SimulationError(
                         f"{simulation.name!r} needs {spec.name!r}, which no simulation writes. "
