@@ -63,6 +63,22 @@ def test_check_of_a_bad_scene_is_bad_input(capsys, town):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("rain = { gauges = true }", 'gates = [{ id = "g-1", opens = "0 s" }]', "'g-1'"),
+        ("gauges = true", 'gauges = ["rain-2"]', "Did you mean 'rain-1'"),
+        ('reach = "200 m"', 'reads = ["flood.deph"]', "flood.deph"),
+    ],
+)
+def test_check_finds_what_a_run_would_stumble_over(capsys, town, old, new, words):
+    path = town / "scene.toml"
+    path.write_text(path.read_text().replace(old, new))
+    status, _, err = call(capsys, "check", path)
+    assert status != 0
+    assert words in err
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
         (("run",), 2, "Which scene?"),

@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 import rasterio
 import xarray as xr
-from town import box
+from town import box, line, write_layer
 
-from twin.errors import Interrupted, RunError, TwinError
+from twin.errors import Interrupted, RunError, SceneError, TwinError
 from twin.files import sha256
-from twin.run import Run
-from twin.scene import Scene
+from twin.run import Run, lock_run
+from twin.scene import Scene, execute
 from twin.scene.session import open_session
 
 #: What must come out the same, byte for byte.
@@ -183,6 +183,100 @@ def test_resume_refuses_changed_inputs(town, tmp_path):
         run_scene(town, tmp_path / "cut", resume=True)
 
 
+def test_resume_refuses_other_versions(town, tmp_path):
+    with pytest.raises(Interrupted):
+        run_scene(town, tmp_path / "cut", should_stop=Stop(2))
+    path = tmp_path / "cut.partial" / "scene.lock.json"
+    path.write_text(path.read_text().replace('"numba": "', '"numba": "1.'))
+    with pytest.raises(RunError, match=r"begun with numba 1\..*Install numba 1\."):
+        run_scene(town, tmp_path / "cut", resume=True)
+
+
+def test_a_second_process_leaves_a_live_run_alone(town, tmp_path):
+    partial = tmp_path / "live.partial"
+    partial.mkdir()
+    with lock_run(partial), pytest.raises(RunError, match="another process"):
+        run_scene(town, tmp_path / "live", resume=True)
+    assert partial.is_dir()
+
+
+@pytest.mark.parametrize("late", ["provenance", "write_manifest"])
+def test_a_failure_in_the_last_second_costs_nothing(town, tmp_path, monkeypatch, late):
+    whole = run_scene(town, tmp_path / "whole")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(execute, late, full)
+        with pytest.raises(RunError, match="the disk is full"):
+            run_scene(town, tmp_path / "late")
+    state = json.loads(
+        max((tmp_path / "late.partial").glob("checkpoints/*/state.json")).read_text()
+    )
+    assert state["time"] == 300.0
+    resumed = run_scene(town, tmp_path / "late", resume=True)
+    assert numbers(resumed) == numbers(whole)
+    assert resumed.manifest["readings"] == whole.manifest["readings"]
+    assert resumed.manifest["outputs"].keys() == whole.manifest["outputs"].keys()
+
+
+def test_a_run_killed_before_its_new_name_only_gets_it(town, tmp_path):
+    run = run_scene(town, tmp_path / "run")
+    run.path.rename(tmp_path / "again.partial")
+    again = run_scene(town, tmp_path / "again", resume=True)
+    assert numbers(again) == numbers(Run(tmp_path / "again"))
+    assert not (tmp_path / "again.partial").exists()
+
+
+def test_a_moving_gate_and_a_gauged_river_resume_to_the_same_numbers(town, tmp_path):
+    """Checkpoints fall into a partly filled shard and into the opening of the gate."""
+    write_layer(
+        town / "defences.gpkg",
+        id=["wall", "gate"],
+        name=["Wall", "Gate"],
+        kind=["wall", "gate"],
+        crest_m=[6.0, 6.0],
+        sill_m=[None, 3.0],
+        geometry=[line((156, 0), (156, 60)), line((156, 60), (156, 120))],
+    )
+    (town / "readings.csv").write_text(
+        (town / "readings.csv").read_text().replace(",level-1,2.", ",level-1,4.")
+    )
+    scene = (town / "scene.toml").read_text()
+    (town / "scene.toml").write_text(
+        scene.replace(
+            "rain = { gauges = true }",
+            'order = 2\nboundaries = { east = { stage = "level-1" } }\n'
+            'gates = [{ id = "gate", opens = "1 min", takes = "2 min" }]',
+        )
+        .replace("[clock]", 'defences = "defences.gpkg"\n\n[clock]')
+        .replace('every = "1 min"', 'every = "20 s"')
+        .replace('"0.001 s"', '"1 h"')
+    )
+    whole = run_scene(town, tmp_path / "whole")
+    assert whole.summary["flood"]["balance"]["inflow"] > 0
+    for position, after in enumerate((4, 3)):
+        with pytest.raises(Interrupted):
+            run_scene(town, tmp_path / "cut", resume=position > 0, should_stop=Stop(after))
+    assert numbers(run_scene(town, tmp_path / "cut", resume=True)) == numbers(whole)
+
+
+def test_outputs_that_nothing_writes_are_refused(town, tmp_path):
+    with pytest.raises(SceneError, match=r"nothing writes 'depht'. Did you mean 'depth'"):
+        run_scene(town, tmp_path / "run", ['output.fields=["depht"]'])
+
+
+def test_two_stations_can_be_cleared_in_one_scene(town, tmp_path):
+    path = town / "scene.toml"
+    text = path.read_text()
+    crowd = text[text.index('[[simulation]]\nkind = "crowd"') : text.index("[output]")]
+    path.write_text(text.replace("[output]", crowd + 'name = "other"\n\n[output]'))
+    run = run_scene(town, tmp_path / "run")
+    assert {"crowd", "other"} <= set(run.agents()["simulation"])
+    assert len(run.table("other.egress")) == run.summary["other"]["evacuated"]
+
+
 def test_an_existing_run_is_never_touched(town, tmp_path):
     (tmp_path / "run").mkdir()
     with pytest.raises(RunError, match="exists already"):
@@ -272,6 +366,11 @@ def test_the_newest_unfinished_run_is_the_one_resumed(town, tmp_path, monkeypatc
     with pytest.raises(Interrupted):
         run_scene(town, Path("runs/small"), should_stop=Stop(2))
     session = open_session(None, None, settings=[], resume=True)
+    assert session.out == Path("runs/small")
+    other = Path("runs/small_too.partial")
+    other.mkdir()
+    (other / "scene.lock.json").write_text('{"scene": {"name": "small_too"}}')
+    session = open_session(town / "scene.toml", None, settings=[], resume=True)
     assert session.out == Path("runs/small")
     fresh = open_session(town / "scene.toml", None, settings=[], resume=False)
     assert fresh.out == Path("runs/small-2")

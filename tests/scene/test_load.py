@@ -165,6 +165,32 @@ def test_extends_merges_tables_and_entries_by_name(write, tmp_path):
     assert "extends itself" in said(loop)
 
 
+def test_extends_over_two_folders_keeps_the_paths(write, tmp_path):
+    for name, text in (
+        ("a", GOOD),
+        ("b", 'extends = "../a/scene.toml"\nname = "b"'),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scene.toml").write_text(text)
+    (tmp_path / "c").mkdir()
+    heir = tmp_path / "c" / "scene.toml"
+    heir.write_text('extends = "../b/scene.toml"\nname = "c"')
+    model = Scene.load(heir).model
+    assert model.name == "c"
+    assert model.city.bim[0].file.as_posix() == "../a/station.ifc"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('design = "chicago"', 'design = "block", peak = 0.5', "a block storm has no peak"),
+        ('level = "3.5 m"', 'level = "3.5 m", crs = "EPSG:32651"', "a level has none"),
+    ],
+)
+def test_keys_that_would_do_nothing_are_refused(write, old, new, words):
+    assert words in said(write(GOOD.replace(old, new)))
+
+
 def test_missing_inputs_are_all_named(write, monkeypatch):
     monkeypatch.delenv("TWIN_NOWHERE", raising=False)
     text = GOOD.replace(

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from twin.scene.model import CitySources
     from twin.scene.scene import Scene
     from twin.sensors.datastream import Datastream
+    from twin.sim.coupling import Coupling
     from twin.sim.simulation import Observations, Simulation
 
-__all__ = ["build_city", "build_simulations", "fleet", "forcing_streams"]
+__all__ = ["build_city", "build_coupling", "build_simulations", "fleet", "forcing_streams"]
 
 #: Cell of a terrain that is one level everywhere, m.
 LEVEL_CELL = 2.0
@@ -130,6 +131,24 @@ def build_simulations(
         if name not in known:
             raise SceneError(f"output.fields: nothing writes {name!r}. {did_you_mean(name, known)}")
     return made
+
+
+def build_coupling(scene: Scene, simulations: Sequence[Simulation]) -> Coupling:
+    """Join the simulations as the scene wants it.
+
+    Raises
+    ------
+    SimulationError
+        If one is to read what it cannot, or what none writes.
+    """
+    from twin.sim.coupling import Coupling
+
+    reads = {
+        table.name: table.reads
+        for table in scene.model.simulation
+        if isinstance(table, CrowdSimulation) and table.reads is not None
+    }
+    return Coupling(simulations, interval=scene.model.clock.sync, reads=reads)
 
 
 # --- flood ---------------------------------------------------------------------------------------

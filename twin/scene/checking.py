@@ -26,14 +26,14 @@ def check(path: Path) -> tuple[str, bool]:
         from twin.geo.city import City
 
         return _judge(City.open(path), f"City {path.as_posix()!r}")
-    from twin.scene.build import build_simulations, fleet
+    from twin.scene.build import build_coupling, build_simulations, fleet
     from twin.scene.scene import Scene
 
     scene = Scene.load(path)
     inputs = scene.inputs()
     city = scene.city()
     text, good = _judge(city, f"Scene {scene.name!r} ({len(inputs)} input files)")
-    build_simulations(scene, city, Unread())
+    build_coupling(scene, build_simulations(scene, city, Unread()))
     if scene.model.sensors is not None:
         text += f"\nSensors: {len(fleet(scene))} datastreams."
     kinds = ", ".join(f"{s.name} ({s.kind})" for s in scene.model.simulation)

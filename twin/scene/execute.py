@@ -26,9 +26,8 @@ from twin.errors import Interrupted, RunError
 from twin.files import disk_errors, sha256, write_json, write_text
 from twin.run import Run, lock_run, partial_path
 from twin.run_files import FieldWriter, TableWriter, write_manifest
-from twin.scene.build import build_city, build_simulations
+from twin.scene.build import build_city, build_coupling, build_simulations
 from twin.scene.feed import Feed
-from twin.scene.model import CrowdSimulation
 from twin.scene.progress import Progress, Quiet
 from twin.scene.provenance import provenance
 from twin.scene.results import grid_values, write_results
@@ -193,13 +192,7 @@ class _Execution:
                 city = self._city()
             with self._timed("setup", "Setting up the simulations"):
                 simulations = build_simulations(self.scene, city, feed.observations)
-                reads = {
-                    table.name: table.reads
-                    for table in self.scene.model.simulation
-                    if isinstance(table, CrowdSimulation) and table.reads is not None
-                }
-                interval = self.scene.model.clock.sync
-                coupling = Coupling(simulations, interval=interval, reads=reads)
+                coupling = build_coupling(self.scene, simulations)
             with self._timed("simulation", "Simulating"):
                 self._simulate(coupling, feed, city)
             with self._timed("readings", "Taking in the last readings"):

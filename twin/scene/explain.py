@@ -22,6 +22,8 @@ __all__ = ["explain", "label"]
 
 _TABLES = [m for m in vars(models).values() if isinstance(m, type) and issubclass(m, BaseModel)]
 
+_TABLE_NAMES = {t.__name__ for t in _TABLES}
+
 
 def label(entry: Mapping[str, Any]) -> Any:
     """Return what an entry of an array of tables goes by."""
@@ -85,18 +87,9 @@ def _choose_branches(
     for key, by_tag in branches.items():
         options = [e for tag, e in by_tag.items() if tag]
         plain = by_tag.get("", [])
-        value = _at(key, data)
-        if isinstance(value, (dict, list)):
-            fitting = [
-                o
-                for o in options
-                if not any(
-                    _walk(e["loc"], data)[0] == key
-                    and e["type"] not in {"missing", "extra_forbidden"}
-                    for e in o
-                )
-            ]
-            options = sorted(fitting or options, key=_misfit)[:1]
+        if isinstance(_at(key, data), (dict, list)):
+            tables = [e for tag, e in by_tag.items() if any(n in tag for n in _TABLE_NAMES)]
+            options = sorted(tables or options, key=_misfit)[:1]
         else:
             options = [o for o in options if not _is_shape(o)] or options[:1]
         chosen.extend((_walk(details["loc"], data)[0], [details]) for details in plain)

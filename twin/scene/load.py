@@ -124,7 +124,7 @@ def _rebase(value: Any, folder: Path, key: str = "") -> Any:
     if isinstance(value, list):
         return [_rebase(v, folder, key) for v in value]
     if key in path_keys and isinstance(value, str) and not value.startswith(("/", "${")):
-        return (folder / value).as_posix()
+        return Path(os.path.normpath(folder / value)).as_posix()
     return value
 
 
