@@ -11,9 +11,9 @@ import shapely
 from geofiles import CRS, EAST, NORTH, flat, frame, line, square, write_raster
 
 from twin.errors import CRSError, InputError
+from twin.files import sha256
 from twin.geo.city import City, Source, Terrain
 from twin.geo.grid import Grid
-from twin.geo.sources import sha256
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import shapely
 from geofiles import CRS, EAST, NORTH, frame, line, square
 
 from twin.errors import CRSError, GeometryError, InputError
+from twin.files import sha256
 from twin.geo.city import City
-from twin.geo.sources import Source, as_source, read_vector, sha256, survey
+from twin.geo.sources import Source, as_source, provenance, read_vector, survey
 
 TWO = frame([square(0, 0), square(20, 0)], height_m=[12.0, 20.0])
 
@@ -172,10 +173,17 @@ def test_bounds_do_not_hide_a_wrong_system(tmp_path):
         City.from_files(frame([square(0, 0)], crs="EPSG:32650"), crs=CRS, bounds=bounds)
 
 
-def test_hashes_of_directories_cover_their_files(tmp_path):
-    folder = tmp_path / "f"
+def test_hashes_of_directories_cover_names_and_contents_of_their_files(tmp_path):
+    folder = tmp_path / "f.gdb"
     folder.mkdir()
     (folder / "a").write_text("1")
-    before = sha256(folder)
-    (folder / "a").write_text("2")
-    assert sha256(folder) != before
+
+    def recorded() -> str:
+        return provenance(Source(folder), "water", CRS)["sha256"]
+
+    first = recorded()
+    assert first == sha256(folder)  # as a run records its inputs
+    (folder / "a").rename(folder / "b")
+    second = recorded()
+    (folder / "b").write_text("2")
+    assert len({first, second, recorded()}) == 3

@@ -6,7 +6,6 @@ GeoParquet.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import numpy as np
 from pyproj import CRS
 
 from twin.errors import CRSError, InputError, did_you_mean
+from twin.files import sha256
 from twin.geo.crs import Bounds, check_bounds, crs_name, parse_crs, transform_bounds
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "existing_file",
     "provenance",
     "read_vector",
-    "sha256",
     "size_text",
     "survey",
 ]
@@ -95,17 +94,6 @@ def size_text(path: Path) -> str:
     """Return the size of a file as people read it."""
     size = path.stat().st_size
     return f"{size} bytes" if size < 10_000 else f"{size / 1e6:.2f} MB"
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file; of a directory, that of its files in the order of names."""
-    digest = hashlib.sha256()
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def survey(source: Source | gpd.GeoDataFrame, *, what: str) -> tuple[CRS, Bounds]:

@@ -29,8 +29,8 @@ import numpy as np
 
 from twin._version import __version__
 from twin.errors import InputError, TwinError, did_you_mean
+from twin.files import sha256
 from twin.geo.grid import Grid
-from twin.geo.sources import sha256
 from twin.geo.terrain import Terrain
 
 if TYPE_CHECKING:
