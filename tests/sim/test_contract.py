@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,12 @@ from twin.sim.crowd import Crowd
 from twin.sim.flood import Flood
 from twin.sim.simulation import GridField, Simulation
 
+#: Standard names of the CF table that are in use, and their canonical units.
+CF_UNITS = {
+    "flood_water_thickness": "m",
+    "flood_water_speed": "m s-1",
+    "water_surface_height_above_reference_datum": "m",
+}
 MAKERS = {
     "flood": lambda city: Flood(city, resolution=8.0, rain=200e-3 / 3600),
     "crowd": lambda city: Crowd(
@@ -57,6 +64,23 @@ def test_it_is_a_simulation_with_a_declared_table(make):
         assert spec.unit
         assert spec.long_name
     assert all(spec.name.startswith(f"{simulation.name}.") for spec in simulation.writes)
+
+
+def test_its_standard_names_are_those_of_cf_in_cf_units(make):
+    simulation = make()
+    maps = [spec for spec, _ in simulation.results().maps.values()]
+    for spec in (*simulation.reads, *simulation.writes, *maps):
+        if spec.standard_name is not None:
+            assert CF_UNITS[spec.standard_name] == spec.unit
+
+
+def test_what_is_read_is_what_another_writes(city):
+    simulations = [maker(city) for maker in MAKERS.values()]
+    written = {spec.name: spec for s in simulations for spec in s.writes}
+    read = [spec for s in simulations for spec in s.reads]
+    assert read
+    for spec in read:
+        assert replace(spec, optional=False) == written[spec.name]
 
 
 def test_what_it_writes_it_gives_on_one_grid_in_the_declared_type(make):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +19,7 @@ from twin.sim.crowd.layout import STREET, Area, Bounds, lay_out
 from twin.sim.crowd.model import CrowdModel
 from twin.sim.crowd.velocity import Model
 from twin.sim.crowd.wading import DANGEROUS, specific_force, wading_factor
+from twin.sim.fields import FLOOD_DEPTH, FLOOD_SPEED
 from twin.sim.simulation import FieldSpec, GridField, Results, Snapshot
 
 if TYPE_CHECKING:
@@ -84,8 +86,8 @@ class Crowd:
     """
 
     reads: ClassVar[tuple[FieldSpec, ...]] = (
-        FieldSpec("flood.depth", "m", "water depth", "flood_water_thickness", optional=True),
-        FieldSpec("flood.speed", "m s-1", "water speed", optional=True),
+        replace(FLOOD_DEPTH, optional=True),
+        replace(FLOOD_SPEED, optional=True),
     )
     writes: ClassVar[tuple[FieldSpec, ...]] = (
         FieldSpec("crowd.density", "m-2", "persons per square metre"),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.errors import InputError, SimulationError
+from twin.sim.fields import FLOOD_DEPTH, FLOOD_SPEED
 from twin.sim.flood import impacts
 from twin.sim.flood.boundaries import SIDES, Boundary, Discharge, Stage
 from twin.sim.flood.forcing import Forcing, ForcingLike, as_forcing
@@ -81,11 +82,11 @@ class Flood:
 
     reads: ClassVar[tuple[FieldSpec, ...]] = ()
     writes: ClassVar[tuple[FieldSpec, ...]] = (
-        FieldSpec("flood.depth", "m", "Water depth", "water_depth"),
-        FieldSpec("flood.speed", "m s-1", "Speed of the water"),
+        FLOOD_DEPTH,
+        FLOOD_SPEED,
         FieldSpec("flood.level", "m", "Water level", "water_surface_height_above_reference_datum"),
-        FieldSpec("flood.velocity_x", "m s-1", "Velocity to the east", "sea_water_x_velocity"),
-        FieldSpec("flood.velocity_y", "m s-1", "Velocity to the north", "sea_water_y_velocity"),
+        FieldSpec("flood.velocity_x", "m s-1", "Velocity to the east"),
+        FieldSpec("flood.velocity_y", "m s-1", "Velocity to the north"),
     )
 
     def __init__(
@@ -297,11 +298,6 @@ class Flood:
         }
         return Snapshot(self.time, fields, None, numbers)
 
-    def sample_level(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the water level at points, m; NaN where it is dry or there is no ground."""
-        field = self.give("flood.level")
-        return np.asarray(self.grid.sample(field.values, x, y))
-
     def results(self) -> Results:
         """Return the maps of maxima, what was hit, and the volume balance."""
         self._begin()
@@ -365,31 +361,10 @@ class Flood:
             "balance": self.solver.balance(),
         }
 
-    def run(self, until: float, out: str | Path | None = None) -> Results:
-        """Advance to `until`, s, and return the results.
-
-        Parameters
-        ----------
-        out
-            Directory into which maps (GeoTIFF) and tables (Parquet) are written, or None.
-        """
+    def run(self, until: float) -> Results:
+        """Advance to `until`, s, and return the results."""
         self.advance(until)
-        results = self.results()
-        if out is not None:
-            from twin.run_files import write_map
-
-            folder = Path(out)
-            folder.mkdir(parents=True, exist_ok=True)
-            where = {"crs": self.grid.crs, "west": self.grid.west, "north": self.grid.north,
-                     "cell_size": self.grid.cell_size, "shape": list(self.grid.shape)}  # fmt: skip
-            for name, (spec, field) in results.maps.items():
-                write_map(
-                    folder / f"{name}.tif", field.values, where,
-                    unit=spec.unit, long_name=spec.long_name,
-                )  # fmt: skip
-            for name, table in results.tables.items():
-                table.to_parquet(folder / f"{name}.parquet", index=False)
-        return results
+        return self.results()
 
     def checkpoint(self, directory: Path) -> None:
         """Write the whole state into an existing, empty directory."""
