@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from twin.errors import InputError
+from twin.files import replace_file
 from twin.geo.findings import concat, findings
 
 __all__ = ["OUTSIDE", "Interior", "Mesh"]
@@ -222,25 +222,21 @@ class Interior:
         """
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            partial.chmod(0o755)
+        with replace_file(target) as beside:
+            shutil.rmtree(beside, ignore_errors=True)  # of a save that was killed
+            beside.mkdir()
             for name in LAYERS:
-                getattr(self, name).to_parquet(partial / f"{name}.parquet")
+                getattr(self, name).to_parquet(beside / f"{name}.parquet")
             if self.meshes:
-                _write_meshes(partial / "meshes.npz", self.meshes)
+                _write_meshes(beside / "meshes.npz", self.meshes)
             about = {
                 key: getattr(self, key)
                 for key in ("name", "source", "crs", "georeference", "notes")
             }
             text = json.dumps(about, indent=1, ensure_ascii=False)
-            (partial / "interior.json").write_text(text + "\n", encoding="utf-8")
+            (beside / "interior.json").write_text(text + "\n", encoding="utf-8")
             if target.exists():
                 shutil.rmtree(target)
-            partial.rename(target)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Interior:
