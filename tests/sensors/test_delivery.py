@@ -232,8 +232,6 @@ def test_waiting_names_those_who_are_late(
             hub.wait_until(moment(10), ["level-1", "level-2"], timeout=0.2)
         with pytest.raises(SensorError, match="Did you mean 'level-1'"):
             hub.wait_until(moment(10), ["level1"])
-        hub.end_of_feed.set()
-        assert hub.wait_until(moment(10), timeout=5.0) is False
 
 
 def test_refuses_hubs_that_cannot_work(fleet: list[Datastream], tmp_path: Path) -> None:

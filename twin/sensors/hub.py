@@ -119,8 +119,6 @@ class SensorHub:
         self.address = BrokerAddress.parse(broker, ca=ca, certificate=certificate, key=key)
         self.registry = Registry(datastreams)
         self.store_path = Path(store)
-        #: Set it when no more readings will come, so that nobody waits for them.
-        self.end_of_feed = threading.Event()
         self._client_id = client_id
         self._on_batch = on_batch
         self._replays: list[Replay] = []
@@ -357,7 +355,7 @@ class SensorHub:
         Returns
         -------
         bool
-            True if all have reached `moment`; False if the feed has no more to give before it.
+            True if all have reached `moment`; False if replays have no more to give before it.
 
         Raises
         ------
@@ -381,8 +379,6 @@ class SensorHub:
                 owed = [i for i in behind if i not in due or self._newest.get(i, -(2**62)) < due[i]]
                 if not owed:
                     return not behind
-                if self.end_of_feed.is_set() and not self._is_busy():
-                    return False
                 self.check()
                 for replay in self._replays:
                     replay.check()
@@ -399,6 +395,3 @@ class SensorHub:
         """Return the time of the last reading up to `goal` that replays have of a datastream."""
         found = [r.due(datastream, goal) for r in self._replays if datastream in r.datastreams]
         return max(found) if found else None
-
-    def _is_busy(self) -> bool:
-        return self._link is not None and self._link.waiting > 0

@@ -232,7 +232,6 @@ class Replay:
         self._halt = threading.Event()
         self._thread = threading.Thread(target=self._run, name="twin-replay", daemon=True)
         self._sent = 0
-        self._recorded = _NEVER
         self._error: SensorError | None = None
 
     @property
@@ -249,16 +248,6 @@ class Replay:
     def unanswered(self) -> int:
         """Number of readings sent that the broker has not acknowledged yet."""
         return self._sent - self.published
-
-    @property
-    def fraction(self) -> float:
-        """How much of the record is sent, 0 to 1."""
-        return self._sent / len(self.record)
-
-    @property
-    def recorded_time(self) -> datetime | None:
-        """The latest time of record sent so far."""
-        return None if self._recorded == _NEVER else time_from_us(self._recorded)
 
     def due(self, datastream: str, until: int) -> int:
         """See `Record.due`."""
@@ -306,12 +295,12 @@ class Replay:
 
     def _run(self) -> None:
         try:
-            began, first = time.monotonic(), None
+            began, first, reached = time.monotonic(), None, _NEVER
             for time_us, name, value in self.record:
                 # a reading that came late does not turn the clock back
-                self._recorded = max(self._recorded, time_us)
-                first = self._recorded if first is None else first
-                delay = began + (self._recorded - first) / 1e6 / self.speed - time.monotonic()
+                reached = max(reached, time_us)
+                first = reached if first is None else first
+                delay = began + (reached - first) / 1e6 / self.speed - time.monotonic()
                 if (delay > 0 and self._halt.wait(delay)) or self._halt.is_set():
                     break
                 self._link.publish(
