@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from town import make_town
 
-from twin.errors import TwinError
+from twin.errors import SimulationError, TwinError
 from twin.geo.grid import Grid
 from twin.scene import Scene
 from twin.sim.crowd import Crowd
@@ -139,8 +139,34 @@ def test_two_of_the_same_make_are_equal(make):
 
 
 def test_a_checkpoint_that_is_not_there_is_said(make, tmp_path):
-    with pytest.raises(TwinError, match=str(tmp_path)):
+    with pytest.raises(SimulationError, match=str(tmp_path)):
         make().restore(tmp_path)
+
+
+@pytest.mark.parametrize("left", [0, 0.5])
+def test_a_checkpoint_cut_short_is_said(make, tmp_path, left):
+    make().checkpoint(tmp_path)
+    for path in tmp_path.iterdir():
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(left * len(whole))])
+        with pytest.raises(SimulationError, match=rf"{path.name} is no checkpoint"):
+            make().restore(tmp_path)
+        path.write_bytes(whole)
+    make().restore(tmp_path)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(make, tmp_path, monkeypatch):
+    make().checkpoint(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fill_the_disk(file, **_):
+        file.write(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez", fill_the_disk)
+    with pytest.raises(OSError, match="no space left"):
+        make().checkpoint(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_it_refuses_fields_that_it_does_not_know(make):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from shapely.geometry import box
 
-from twin.errors import RunError
+from twin.errors import SimulationError
 from twin.sim.crowd import CrowdModel, Uniform
 
 PLACE = box(0, 0, 60, 60).difference(box(20, 20, 40, 40))
@@ -63,7 +63,7 @@ def test_a_checkpoint_in_between_changes_nothing(model: str, tmp_path: Path) -> 
 def test_a_state_of_another_place_is_refused(tmp_path: Path) -> None:
     make(10).checkpoint(tmp_path / "state.npz")
     other = CrowdModel(box(0, 0, 5, 5), {"out": box(4, 0, 5, 5)})
-    with pytest.raises(RunError, match="another crowd model"):
+    with pytest.raises(SimulationError, match="another crowd model"):
         other.restore(tmp_path / "state.npz")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from twin.errors import RunError, SimulationError, did_you_mean
+from twin.errors import SimulationError, did_you_mean
 from twin.geo.grid import Grid
 from twin.sim.crowd.demand import WEIDMANN, Distribution, Uniform, draw
 from twin.sim.crowd.layout import STREET, Area, Bounds, lay_out
@@ -20,6 +20,7 @@ from twin.sim.crowd.model import CrowdModel
 from twin.sim.crowd.velocity import Model
 from twin.sim.crowd.wading import DANGEROUS, specific_force, wading_factor
 from twin.sim.fields import FLOOD_DEPTH, FLOOD_SPEED
+from twin.sim.saved import load_arrays, save_arrays
 from twin.sim.simulation import FieldSpec, GridField, Results, Snapshot
 
 if TYPE_CHECKING:
@@ -200,7 +201,18 @@ class Crowd:
         return self.model.finished
 
     def advance(self, until: float) -> None:
-        """Walk on to exactly this time, s."""
+        """Walk on to exactly this time, s.
+
+        Raises
+        ------
+        SimulationError
+            If the water's speed was given, but not its depth.
+        """
+        if self._water and "flood.depth" not in self._water:
+            raise SimulationError(
+                f"{self.name!r} is given flood.speed without flood.depth, which it needs to tell "
+                "where there is water. Let it read both, the depth alone, or neither."
+            )
         if self._water_is_new and until > self._first_start and not self.finished:
             self._wade()
         if self.time < self._first_start:
@@ -236,7 +248,7 @@ class Crowd:
                 f"{name} comes in {value.grid.crs}, the crowd walks in {self.city.crs}."
             )
         self._water[name] = value
-        self._water_is_new = "flood.depth" in self._water
+        self._water_is_new = True
 
     def snapshot(self) -> Snapshot:
         """Return where everybody is, and how many have arrived."""
@@ -301,32 +313,29 @@ class Crowd:
             grid = self._force.grid
             arrays["force"] = self._force.values
             arrays["force_grid"] = np.array([grid.west, grid.north, grid.cell_size])
-        with (directory / "crowd.npz").open("wb") as file:
-            np.savez(file, **arrays)
+        save_arrays(directory / "crowd.npz", **arrays)
 
     def restore(self, directory: Path) -> None:
         """Take up a state that `checkpoint` wrote; the run then continues bit for bit.
 
         Raises
         ------
-        RunError
+        SimulationError
             If there is none in `directory`, or it is of another crowd.
         """
-        for name in ("people.npz", "crowd.npz"):
-            if not (directory / name).is_file():
-                raise RunError(f"{directory} holds no checkpoint of a crowd: {name} is missing.")
+        path = directory / "crowd.npz"
+        arrays = load_arrays(path, "a crowd", "exposed", "max_density")
+        for name, mine in (("exposed", self._exposed), ("max_density", self._max_density)):
+            if arrays[name].shape != mine.shape:
+                raise SimulationError(f"{path} was written for another crowd: {name} differs.")
         self.model.restore(directory / "people.npz")
-        with np.load(directory / "crowd.npz", allow_pickle=False) as file:
-            self._exposed[:] = file["exposed"]
-            self._max_density[:] = file["max_density"]
-            self._force = None
-            if "force" in file:
-                values = file["force"]
-                west, north, cell = (float(v) for v in file["force_grid"])
-                rows, cols = values.shape
-                self._force = GridField(
-                    values, Grid(self.city.crs, west, north, cell, (rows, cols))
-                )
+        self._exposed[:], self._max_density[:] = arrays["exposed"], arrays["max_density"]
+        self._force = None
+        if "force" in arrays:
+            values = arrays["force"]
+            west, north, cell = (float(v) for v in arrays["force_grid"])
+            rows, cols = values.shape
+            self._force = GridField(values, Grid(self.city.crs, west, north, cell, (rows, cols)))
         self._water, self._water_is_new = {}, False
 
     # --- what is counted on the way ---------------------------------------------------------------

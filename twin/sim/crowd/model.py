@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from shapely.geometry import LineString, MultiPolygon, Polygon
 
-from twin.errors import GeometryError, RunError, SimulationError, did_you_mean
+from twin.errors import GeometryError, SimulationError, did_you_mean
 from twin.geo.grid import Grid
 from twin.sim.crowd import kernels, tables
 from twin.sim.crowd.demand import WEIDMANN, Distribution, Source, draw
@@ -24,6 +24,7 @@ from twin.sim.crowd.population import Population
 from twin.sim.crowd.surfaces import Link, Surface, cut_edges, find_links
 from twin.sim.crowd.velocity import CollisionFreeSpeed, HeadingSpeed, choose_model
 from twin.sim.crowd.ways import ANY, Ways
+from twin.sim.saved import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -490,7 +491,7 @@ class CrowdModel:
     # --- to stop and go on ----------------------------------------------------------------------
 
     def checkpoint(self, path: str | Path) -> None:
-        """Write the state to a file (NumPy's npz); the place itself is not written."""
+        """Write the state to a file (NPZ), atomically; the place itself is not written."""
         state = {
             "time": self.time,
             "origin": self._origin,
@@ -506,40 +507,37 @@ class CrowdModel:
         arrays: dict[str, Any] = self._population.state()
         for k, column in enumerate(zip(*self._records, strict=True) if self._records else ()):
             arrays[f"record_{k}"] = np.concatenate(list(column))
-        with Path(path).open("wb") as file:
-            np.savez(
-                file,
-                state=np.array(json.dumps(state)),
-                delay=self._ways.delay,
-                factor=self._ways.factor,
-                solved=self._ways.solved,
-                **arrays,
-            )
+        save_arrays(
+            Path(path),
+            state=np.array(json.dumps(state)),
+            delay=self._ways.delay,
+            factor=self._ways.factor,
+            solved=self._ways.solved,
+            **arrays,
+        )
 
     def restore(self, path: str | Path) -> None:
         """Take up a state that `checkpoint` wrote, in a model set up in the same way.
 
         Raises
         ------
-        RunError
-            If the state is of another place, or of a model with other sources.
+        SimulationError
+            If there is none, or it is of another place, or of a model with other sources.
         """
-        with np.load(Path(path), allow_pickle=False) as file:
-            state = json.loads(str(file["state"]))
-            if state["cells"] != self._ways.factor.size or len(state["sources"]) != len(
-                self._sources
-            ):
-                raise RunError(
-                    f"{path} holds the state of another crowd model ({state['cells']} cells, "
-                    f"{len(state['sources'])} sources; here {self._ways.factor.size} and "
-                    f"{len(self._sources)}). Set the model up as it was before restoring."
-                )
-            self._population.take_up(file)
-            ways = self._ways
-            ways.delay[:] = file["delay"]
-            ways.factor[:], ways.solved[:] = file["factor"], file["solved"]
-            records = [file[f"record_{k}"] for k in range(5) if f"record_{k}" in file]
-            self._records = [tuple(records)] if records else []
+        arrays = load_arrays(Path(path), "a crowd", "state", "people")
+        state = json.loads(str(arrays["state"]))
+        ways = self._ways
+        if state["cells"] != ways.factor.size or len(state["sources"]) != len(self._sources):
+            raise SimulationError(
+                f"{path} holds the state of another crowd model ({state['cells']} cells, "
+                f"{len(state['sources'])} sources; here {ways.factor.size} and "
+                f"{len(self._sources)}). Set the model up as it was before restoring."
+            )
+        self._population.take_up(arrays)
+        ways.delay[:] = arrays["delay"]
+        ways.factor[:], ways.solved[:] = arrays["factor"], arrays["solved"]
+        records = [arrays[f"record_{k}"] for k in range(5) if f"record_{k}" in arrays]
+        self._records = [tuple(records)] if records else []
         self.time, self._origin, self._steps = state["time"], state["origin"], state["steps"]
         self._taken, self._recorded = state["taken"], state["recorded"]
         self._looked = state["looked"]

@@ -19,6 +19,7 @@ from twin.sim.flood.ground import Gate, Source, gate_cells, lay_ground, waters
 from twin.sim.flood.hazard import HAZARD_CLASSES, defra_class
 from twin.sim.flood.observed import GaugeMean, Observed
 from twin.sim.flood.solver import ShallowWater
+from twin.sim.saved import load_arrays, save_arrays
 from twin.sim.simulation import FieldSpec, GridField, Observations, Results, Snapshot
 from twin.units import format_duration
 
@@ -371,11 +372,13 @@ class Flood:
         self._begin()
         watches = {f"watch_{k}": w.state for k, w in self._watches.items()}
         observed = {f"observed_{k}": f.state for k, f in enumerate(self._observed)}
-        with (directory / "flood.npz").open("wb") as file:
-            np.savez(
-                file, allow_pickle=False, ground=self._ground.bed,
-                **self.solver.state(), **watches, **observed,
-            )  # fmt: skip
+        save_arrays(
+            directory / "flood.npz",
+            ground=self._ground.bed,
+            **self.solver.state(),
+            **watches,
+            **observed,
+        )
 
     def restore(self, directory: Path) -> None:
         """Take up a state that `checkpoint` wrote; the run then continues bit for bit.
@@ -386,11 +389,7 @@ class Flood:
             If there is none, or it is of another city or set-up.
         """
         path = directory / "flood.npz"
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                state = {name: file[name] for name in file.files}
-        except (OSError, ValueError) as error:
-            raise SimulationError(f"{path} is no checkpoint of a flood: {error}") from error
+        state = load_arrays(path, "a flood", "ground", "h")
         mine = {f"watch_{k}": w.state.shape for k, w in self._watches.items()}
         mine |= {f"observed_{k}": f.state.shape for k, f in enumerate(self._observed)}
         for name, shape in mine.items():

@@ -17,6 +17,7 @@ from twin.sim.flood import kernels as kn
 from twin.sim.flood.boundaries import SIDES, Boundary, Discharge, Open, Sides, Stage, Wall
 from twin.sim.flood.forcing import Constant, Forcing, ForcingLike, Series, as_forcing
 from twin.sim.flood.tiles import Tiles
+from twin.sim.saved import load_arrays, save_arrays
 
 __all__ = ["ShallowWater"]
 
@@ -517,26 +518,26 @@ class ShallowWater:
                 for r, c, q in self._sources
             ],
         }
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
-            np.savez(
-                file, allow_pickle=False,
-                setup=np.array(json.dumps(setup)),
-                drag=self._cells.drag, pattern=self._pattern, infiltration=self._infiltration,
-                **self.state(),
-            )  # fmt: skip
-        partial.replace(path)
+        save_arrays(
+            Path(path),
+            setup=np.array(json.dumps(setup)),
+            drag=self._cells.drag,
+            pattern=self._pattern,
+            infiltration=self._infiltration,
+            **self.state(),
+        )
 
     @classmethod
     def restore(cls, path: str | Path) -> ShallowWater:
-        """Read what `checkpoint` wrote; the run then continues bit for bit."""
-        try:
-            with np.load(Path(path), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            setup = json.loads(str(arrays["setup"]))
-        except (OSError, ValueError, KeyError) as error:
-            raise SimulationError(f"{path} is no checkpoint of a flood: {error}") from error
+        """Read what `checkpoint` wrote; the run then continues bit for bit.
+
+        Raises
+        ------
+        SimulationError
+            If there is no such file, or it is no checkpoint.
+        """
+        arrays = load_arrays(Path(path), "a flood", "setup", "h")
+        setup = json.loads(str(arrays["setup"]))
         core = np.s_[kn.PAD : -kn.PAD, kn.PAD : -kn.PAD]
         bed = arrays["bed"][core].astype(np.float64)
         kinds: dict[str, type[Any]] = {k.__name__: k for k in (Wall, Open, Stage, Discharge)}
