@@ -8,6 +8,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 from shapely.geometry import LineString, box
 
@@ -283,6 +284,33 @@ def test_wrong_fields_are_refused(crowd: Crowd) -> None:
         crowd.take("flood.dept", depth)
     with pytest.raises(SimulationError, match="writes no"):
         crowd.give("crowd.speed")
+
+
+def test_the_speed_of_water_is_of_no_use_without_its_depth() -> None:
+    dry = Crowd(city(), interior="station", people=20)
+    depth, speed = water(lambda x: 0 * x)
+    dry.take("flood.speed", speed)
+    with pytest.raises(SimulationError, match=r"flood\.speed without flood\.depth"):
+        dry.advance(1.0)
+    dry.take("flood.depth", depth)
+    dry.advance(1.0)
+
+
+def test_stairs_that_join_nothing_are_left_out() -> None:
+    whole = city()
+    inside = whole.interiors["station"]
+    for lower, upper in (("p", ""), ("", "outside"), ("", "")):
+        loose = inside.stairs.loc[["s1"]].rename(index={"s1": f"loose {lower} {upper}"})
+        loose["lower"], loose["upper"] = lower, upper
+        inside.stairs = pd.concat([inside.stairs, loose])
+    crowd = Crowd(whole, interior="station", people=20, seed=1)
+    assert [s.name for s in crowd.model.surfaces] == ["p", "s1", "s2", "street"]
+
+
+def test_a_checkpoint_of_another_crowd_is_refused(tmp_path: Path) -> None:
+    Crowd(city(), interior="station", people=20).checkpoint(tmp_path)
+    with pytest.raises(SimulationError, match="another crowd: exposed differs"):
+        Crowd(city(), interior="station", people=21).restore(tmp_path)
 
 
 def test_before_the_alarm_nobody_moves() -> None:

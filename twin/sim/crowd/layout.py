@@ -132,19 +132,24 @@ def _open_ground(city: City, window: Bounds) -> Area:
 
 
 def _indoors(inside: Interior, street: Area) -> tuple[list[Surface], list[Link], Area]:
-    """Return the surfaces and links of an interior, and the street with its stair heads cut out."""
+    """Return the surfaces and links of an interior, and the street with its stair heads cut out.
+
+    Stairs that join no level at one of their ends lead nowhere and are left out.
+    """
     surfaces, links = [], []
+    ends = inside.stairs[["lower", "upper"]]
+    stairs = inside.stairs[(ends.isin(inside.levels.index) | (ends == "outside")).all(axis=1)]
     rank = {key: row.elevation_m for key, row in inside.levels.iterrows()}
     for key, row in inside.levels.iterrows():
         surfaces.append(Surface(str(key), _polygons(row.geometry), float(row.elevation_m)))
-    outside = [row for _, row in inside.stairs.iterrows() if row.upper == "outside"]
+    outside = [row for _, row in stairs.iterrows() if row.upper == "outside"]
     # people leave towards the street: down the stairs where it lies below
     doors = [rank[e.level] for _, e in inside.exits.iterrows() if e.kind == "door"]
     way_out = [float(row.upper_m) for row in outside] + doors
     street_level = float(np.mean(way_out)) if way_out else math.inf
     for row in outside:
         street = _polygons(street.difference(row.geometry))
-    for key, row in inside.stairs.iterrows():
+    for key, row in stairs.iterrows():
         down = row.upper_m > street_level + 0.5
         factor = _STAIR_DOWN if down else _STAIR_UP
         surfaces.append(
