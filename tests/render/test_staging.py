@@ -64,7 +64,7 @@ def test_gauges_show_what_was_read_and_what_was_computed(town, town_run, tmp_pat
     with Store(path, [level, rain, nowhere]) as store:
         store.write(
             Observation("g1", begun + minute * 60_000_000, value, "", begun)
-            for minute, value in ((-10, 0.5), (0, 1.0), (10, 1.5), (20, None))
+            for minute, value in ((-20, 0.2), (-10, 0.5), (5, 1.0), (10, 1.5), (20, None))
         )
         store.write([Observation("g2", begun, 36 / 3.6e6, "", begun)])
 
@@ -82,7 +82,7 @@ def test_gauges_show_what_was_read_and_what_was_computed(town, town_run, tmp_pat
     first, second = pins.gauges
     ground = float(stage.layer("terrain").shape.height(60, 100))
     assert first.place == pytest.approx((60.0, 100.0, ground))
-    assert [list(v) for v in first.observed] == [[-600.0, 0.0, 600.0], [50.0, 100.0, 150.0]]
+    assert [list(v) for v in first.observed] == [[-600.0, 300.0, 600.0], [50.0, 100.0, 150.0]]
     assert [list(v) for v in first.simulated] == [[0.0, 600.0, 1200.0], [100.0, 200.0, 300.0]]
     assert first.text(900.0) == "250 cm"
     assert (second.name, second.text(0.0), second.text(50.0)) == ("g2", "36.0 mm/h", "")

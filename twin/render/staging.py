@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -368,45 +367,37 @@ def _gauges(run: Run, origin: tuple[float, float], relief: Relief) -> tuple[Gaug
     """The gauges with a place, from the run's observation store and its simulated series."""
     if not run.observations_path.is_file():
         return ()
-    import sqlite3
-    from contextlib import closing
-
-    from twin.sensors.quality import USABLE
+    from twin.sensors.observations import SceneObservations
     from twin.sensors.store import Store
     from twin.units import UNITS
 
-    uri = f"{run.observations_path.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True)) as file:
-        register = file.execute(
-            "SELECT id, name, property, unit, x, y FROM datastreams WHERE x IS NOT NULL ORDER BY id"
-        ).fetchall()
     series = run.series()
     computed = {} if series.empty else {str(k): v for k, v in series.groupby("place")}
-    began = np.datetime64(run.start.astimezone(UTC).replace(tzinfo=None))
     gauges = []
-    with closing(Store(run.observations_path, read_only=True)) as store:
-        for identifier, name, quantity, unit, x, y in register:
-            readings = store.series(identifier)
-            good = np.isin(readings.quality, USABLE) & np.isfinite(readings.value)
-            seconds = (readings.time[good] - began) / np.timedelta64(1, "s")
-            shown = UNITS[unit]  # the sensor's own; what is stored and computed is SI
+    with Store(run.observations_path, read_only=True) as store:
+        observations = SceneObservations(store, run.start)
+        for sensor in sorted(store.datastreams()):
+            if sensor.location is None:
+                continue
+            shown = UNITS[sensor.unit]  # the sensor's own; what is stored and computed is SI
             simulated = None
-            if identifier in computed:
-                rows = computed[identifier].sort_values("time")
+            if sensor.id in computed:
+                rows = computed[sensor.id].sort_values("time")
                 values = (rows["value"].to_numpy(float) - shown.offset) / shown.factor
                 simulated = (rows["time"].to_numpy(float), values)
-            values = (readings.value[good] - shown.offset) / shown.factor
+            seconds, read = observations.series(sensor.id, run.times[0], run.times[-1])
+            x, y = sensor.location
             east, north = float(x - origin[0]), float(y - origin[1])
             ground = float(relief.height(east, north))
             gauges.append(
                 Gauge(
-                    identifier,
-                    name or identifier,
+                    sensor.id,
+                    sensor.name,
                     (east, north, ground if np.isfinite(ground) else 0.0),
-                    quantity,
-                    unit,
+                    sensor.property,
+                    sensor.unit,
                     simulated,
-                    (seconds.astype(float), values) if good.any() else None,
+                    (seconds, (read - shown.offset) / shown.factor) if len(seconds) else None,
                 )
             )
     return tuple(gauges)

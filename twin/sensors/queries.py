@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.errors import SensorError, did_you_mean
+from twin.files import replace_file
 from twin.sensors.payloads import time_from_us, to_us
 from twin.sensors.quality import USABLE
 
@@ -44,6 +45,8 @@ class Entry(NamedTuple):
     id: str
     name: str
     property: str
+    #: The sensor's own unit.
+    unit: str
     #: Unit of the stored values.
     si_unit: str
     topic: str
@@ -101,11 +104,12 @@ class Queries:
         """Return what is known of every datastream in the store."""
         with self._reading() as reader:
             rows = reader.execute(
-                "SELECT id, name, property, si_unit, topic, x, y FROM datastreams ORDER BY number"
+                "SELECT id, name, property, unit, si_unit, topic, x, y FROM datastreams "
+                "ORDER BY number"
             ).fetchall()
         return [
-            Entry(identifier, name, quantity, unit, topic, None if x is None else (x, y))
-            for identifier, name, quantity, unit, topic, x, y in rows
+            Entry(identifier, name, quantity, unit, si_unit, topic, None if x is None else (x, y))
+            for identifier, name, quantity, unit, si_unit, topic, x, y in rows
         ]
 
     def latest(self, ids: Iterable[str] | None = None) -> dict[str, Latest]:
@@ -116,12 +120,6 @@ class Queries:
                 "SELECT datastream, time_us, value, quality FROM latest"
             ).fetchall()
         return {wanted[n]: Latest(time_from_us(t), v, q) for n, t, v, q in rows if n in wanted}
-
-    def watermark(self, ids: Iterable[str] | None = None) -> datetime | None:
-        """Return the time up to which every one of the datastreams has reported, if all have."""
-        wanted = list(self._numbers if ids is None else ids)
-        found = self.latest(wanted)
-        return min(o.time for o in found.values()) if found and len(found) == len(wanted) else None
 
     def series(
         self, datastream: str, start: datetime | None = None, end: datetime | None = None
@@ -226,12 +224,10 @@ class Queries:
     def to_parquet(self, path: str | Path) -> None:
         """Write all observations into one Parquet file, whole or not at all; see `frame`."""
         path = Path(path)
-        partial = path.with_name(path.name + ".partial")
         try:
-            self.frame().to_parquet(partial, compression="zstd", index=False)
-            partial.replace(path)
+            with replace_file(path) as beside:
+                self.frame().to_parquet(beside, compression="zstd", index=False)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise SensorError(f"{path} cannot be written: {error.strerror or error}.") from error
 
     def recall(self, key: str) -> str | None:
