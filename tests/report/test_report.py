@@ -50,7 +50,7 @@ def run(tmp_path_factory) -> Run:
         file.write(f"level-3,Silent,water_level,m,town/level/3,{WEST + 5},{SOUTH + 5},0,10\n")
     with (town / "readings.csv").open("a") as file:
         file.write(f"{START.isoformat()},level-2,3.5\n")
-    settings = ['simulation.crowd.begins="1 min"', "output.frames=3"]
+    settings = ['simulation.crowd.begins="1 min"', "output.frames=2"]
     return Scene.load(scene, settings).run(town.parent / "run")
 
 
@@ -320,6 +320,7 @@ def test_without_opengl_there_are_maps_and_the_cure(copy):
     )
     for name in ("overview.png", "maps/max_depth.png"):
         (copy / name).unlink()
+    change(copy, maps={"max_depth": Run(copy).maps["max_depth"]})
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", code, str(copy)],
         env={**os.environ, "VTK_DEFAULT_OPENGL_WINDOW": "vtkOSOpenGLRenderWindow"},
@@ -338,4 +339,4 @@ def test_without_opengl_there_are_maps_and_the_cure(copy):
         assert shades(picture) > 20
     page = reported(change(copy, pictures=made))
     assert made["note"] in page.sections["Overview"]
-    assert len(page.values("src")) == 6
+    assert len(page.values("src")) == 3
