@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from twin.geo.city import City
 from twin.geo.terrain import Terrain
-from twin.render.stage import Pins, Solids, Stage
+from twin.render.stage import Gauge, People, Pins, Solids, Stage
 from twin.render.viewer import stage_of
 from twin.sensors.datastream import Datastream
 from twin.sensors.registry import Observation
@@ -88,3 +89,39 @@ def test_gauges_show_what_was_read_and_what_was_computed(town, town_run, tmp_pat
     assert (second.name, second.text(0.0), second.text(50.0)) == ("g2", "36.0 mm/h", "")
     assert stage.clock is not None
     assert stage.clock.start == datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def test_a_gauge_below_zero_is_written_with_a_true_minus() -> None:
+    times = np.array([0.0, 60.0])
+    gauge = Gauge(
+        "g", "Well", (0.0, 0.0, 0.0), "water_level", "m", (times, np.array([-1.03, -1e-3]))
+    )
+    assert (gauge.text(0.0), gauge.text(60.0)) == ("−1.03 m", "0.00 m")
+
+
+def test_legends_name_only_what_occurs(town, town_run) -> None:
+    class Trapped(type(town_run)):
+        def agents(self) -> pd.DataFrame:
+            rows = super().agents()
+            late = (rows["time"] == 1200.0) & (rows["id"] == 3)
+            rows.loc[late, "state"] = "stranded"
+            rows.loc[rows["id"] == 4, "state"] = "queueing"  # unknown here: as if walking
+            return rows
+
+    def said(stage: Stage, key: str) -> list[str]:
+        return [words for _, words in stage.layer(key).shape.legend]
+
+    assert said(Stage.from_run(town_run, city=town), "people") == ["People walking"]
+    stage = Stage.from_run(Trapped(town), city=town)
+    assert said(stage, "people") == ["People walking", "People stranded"]
+    people = stage.layer("people").shape
+    assert isinstance(people, People)
+    states = [people.states[k] for k in people.at(2)[1]]
+    assert states.count("stranded") == 1
+    assert states[3] == "stranded"
+    assert {people.states[k] for k in people.at(3)[1]} == {"walking"}
+
+    assert said(stage, "defences") == ["Flood wall", "Flood gate"]
+    ungated = replace(town)
+    ungated.defences = town.defences[town.defences["kind"] == "wall"]
+    assert said(Stage.from_city(ungated), "defences") == ["Flood wall"]

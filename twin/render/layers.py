@@ -18,7 +18,7 @@ from vtkmodules.vtkFiltersCore import vtkFeatureEdges
 from vtkmodules.vtkFiltersHybrid import vtkGreedyTerrainDecimation
 from vtkmodules.vtkRenderingCore import vtkActor, vtkGlyph3DMapper
 
-from twin.render.palette import AGENTS, NO_DATA, STILL_WATER
+from twin.render.palette import NO_DATA, STILL_WATER
 from twin.render.polydata import (
     actor_of,
     cells_of,
@@ -317,9 +317,7 @@ class DrawnPeople(Drawn):
         people = layer.shape
         assert isinstance(people, People)
         self.people = people
-        self._palette = np.array(
-            [AGENTS.get(s, AGENTS["walking"]) for s in people.states], np.uint8
-        )
+        self._palette = np.array([colour for colour, _ in people.legend], np.uint8)
         self.data = polydata_of(np.zeros((0, 3), np.float32))
         points = actor_of(self.data, lit=False, of_cells=False)
         self._dots = points

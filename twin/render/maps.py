@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from twin.geo.grid import Grid
 from twin.render import panels
-from twin.render.palette import AGENTS, AGENTS_LEGEND, NO_DATA, STILL_WATER, Palette, palette
+from twin.render.palette import NO_DATA, STILL_WATER, Palette, palette
 from twin.render.shapes import hillshade
 from twin.render.stage import People, Pins, Relief, Sheet, Solids, Stage
 
@@ -234,7 +234,7 @@ class Map:
             half = max(1, round(1.2 * self.scale))
             rows, cols = self._grid.shape
             inside = (row >= half) & (row < rows - half) & (col >= half) & (col < cols - half)
-            colours = np.array([AGENTS.get(s, AGENTS["walking"]) for s in layer.shape.states])
+            colours = np.array([colour for colour, _ in layer.shape.legend])
             for dr in range(-half + 1, half + 1):
                 for dc in range(-half + 1, half + 1):
                     ground[row[inside] + dr, col[inside] + dc] = colours[states[inside]]
@@ -264,8 +264,9 @@ class Map:
         for layer in self._of(Solids):
             if layer.key in {"assembly", "defences"}:
                 rest += layer.shape.legend
-        if index is not None and self._of(People):
-            rest += AGENTS_LEGEND
+        if index is not None:
+            for layer in self._of(People):
+                rest += layer.shape.legend
         if rest:
             groups.append(("", tuple(rest)))
         if groups:

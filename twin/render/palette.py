@@ -18,7 +18,6 @@ from twin.errors import RenderError, did_you_mean
 
 __all__ = [
     "AGENTS",
-    "AGENTS_LEGEND",
     "ARRIVAL",
     "DENSITY",
     "DEPTH",
@@ -224,8 +223,6 @@ AGENTS: dict[str, Colour] = {
     "waiting": _rgb("6a3fa0"),
     "stranded": _rgb("e65100"),
 }
-#: What a legend says of people.
-AGENTS_LEGEND = tuple((colour, f"People {state}") for state, colour in AGENTS.items())
 
 #: Building uses, muted so that data stay the strongest colours of a picture.
 USES: dict[str, Colour] = {

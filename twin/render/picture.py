@@ -20,7 +20,7 @@ from twin.render.layers import (
     Sight,
     draw_layer,
 )
-from twin.render.palette import AGENTS_LEGEND, STILL_WATER
+from twin.render.palette import STILL_WATER
 from twin.render.polydata import Sprite
 from twin.render.stage import INSIDE, Camera, Gauge, People, Pins, Sheet, Solids, Stage
 
@@ -257,7 +257,7 @@ class Picture:
                 if shape.still.any():
                     rest.insert(0, (STILL_WATER, "River, dock, pond"))
             elif isinstance(shape, People):
-                rest += AGENTS_LEGEND
+                rest += shape.legend
             elif isinstance(shape, Solids) and drawn.layer.key == "buildings":
                 groups += [("Buildings", shape.legend)] if shape.legend else []
             elif isinstance(shape, Solids):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from twin.errors import RenderError, did_you_mean
 from twin.render.camera import Bounds, Camera, triple
-from twin.render.palette import Palette
+from twin.render.palette import AGENTS, Palette
 from twin.render.shapes import Mesh
 
 if TYPE_CHECKING:
@@ -154,11 +154,16 @@ class People:
         Answers places (float32[n, 3], m) and states (uint8[n], positions in `states`) at a
         position of the clock.
     states
-        Names of the states.
+        Names of the states that occur at any time.
     """
 
     at: Callable[[int], tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]]
     states: tuple[str, ...]
+
+    @property
+    def legend(self) -> Legend:
+        """Colour and meaning of each state, in the order of `states`."""
+        return tuple((AGENTS.get(s, AGENTS["walking"]), f"People {s}") for s in self.states)
 
 
 @dataclass(frozen=True)
@@ -189,7 +194,8 @@ class Gauge:
         if not np.isfinite(value):
             return ""
         digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
-        return f"{value:.{digits}f} {self.unit}"
+        number = f"{value:z.{digits}f}".replace("-", "−")
+        return f"{number} {self.unit}"
 
 
 @dataclass(frozen=True)

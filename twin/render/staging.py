@@ -246,7 +246,8 @@ def _defences(city: City, origin: tuple[float, float], relief: Relief) -> Solids
     )
     plan = list(_banded(lines, np.full(len(lines), 1.5 * thickness)))
     colours = np.where(gates[:, None], np.array(_GATE), np.array(_WALL)).astype(np.uint8)
-    legend = ((_WALL, "Flood wall"), *(((_GATE, "Flood gate"),) if gates.any() else ()))
+    present = (((_WALL, "Flood wall"), ~gates), ((_GATE, "Flood gate"), gates))
+    legend = tuple(entry for entry, which in present if which.any())
     return Solids(mesh, colours, _table(city.defences), plan=plan, legend=legend)
 
 
@@ -352,9 +353,10 @@ def _people(run: Run, origin: tuple[float, float]) -> People | None:
     first = np.searchsorted(table["time"], times - 1e-6)
     last = np.searchsorted(table["time"], times + 1e-6, side="right")
     places = (table[["x", "y", "z"]].to_numpy(float) - (*origin, 0.0)).astype(np.float32)
-    names = tuple(AGENTS)
+    named = table["state"].where(table["state"].isin(list(AGENTS)), "walking")
+    names = tuple(state for state in AGENTS if (named == state).any())
     codes = {name: code for code, name in enumerate(names)}
-    states = np.asarray(table["state"].map(codes).fillna(0), dtype=np.uint8)
+    states = np.asarray(named.map(codes), dtype=np.uint8)
 
     def at(index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
         here = slice(first[index], last[index])
