@@ -28,7 +28,7 @@ table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
 th { cursor: pointer; position: sticky; top: 0; background: #fff; } td.n, th.n { text-align: right;
   font-variant-numeric: tabular-nums; } td.s { white-space: nowrap; }
-.scroll { max-height: 24rem; overflow: auto; }
+.scroll { max-height: 24rem; overflow: auto; margin-bottom: 1rem; }
 code { font-size: .8rem; overflow-wrap: anywhere; } li { margin: .2rem 0; }
 @media print { .scroll { max-height: none; } th { position: static; } }
 """
