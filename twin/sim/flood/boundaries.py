@@ -13,7 +13,9 @@ import numpy.typing as npt
 from twin.errors import InputError, SimulationError, did_you_mean
 from twin.sim.flood.edges import DISCHARGE, OPEN, STAGE, WALL, edge_fluxes
 from twin.sim.flood.forcing import Forcing, ForcingLike, as_forcing
-from twin.sim.flood.kernels import GRAVITY, PAD, SOLID, State
+from twin.sim.flood.kernels import GRAVITY, SOLID
+from twin.sim.flood.scratch import PAD
+from twin.sim.flood.sweeps import State
 
 __all__ = ["SIDES", "Boundary", "Discharge", "Open", "Sides", "Stage", "Wall"]
 

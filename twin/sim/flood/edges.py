@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from twin.sim.flood.kernels import DRY, GIVE, GRAVITY, INERT, PAD, SOLID
+from twin.sim.flood.kernels import DRY, GIVE, GRAVITY, INERT, SOLID
+from twin.sim.flood.scratch import PAD
 
 __all__ = ["DISCHARGE", "OPEN", "STAGE", "WALL", "edge_fluxes"]
 

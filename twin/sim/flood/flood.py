@@ -14,14 +14,13 @@ from twin.errors import InputError, SimulationError
 from twin.sim.fields import FLOOD_DEPTH, FLOOD_SPEED
 from twin.sim.flood import impacts
 from twin.sim.flood.boundaries import SIDES, Boundary, Discharge, Stage
+from twin.sim.flood.findings import FLOODED, PEAKS, headlines, peak_maps, summary
 from twin.sim.flood.forcing import Forcing, ForcingLike, as_forcing
 from twin.sim.flood.ground import Gate, Source, gate_cells, lay_ground, waters
-from twin.sim.flood.hazard import HAZARD_CLASSES, defra_class
 from twin.sim.flood.observed import GaugeMean, Observed
 from twin.sim.flood.solver import ShallowWater
 from twin.sim.saved import load_arrays, save_arrays
 from twin.sim.simulation import FieldSpec, GridField, Observations, Results, Snapshot
-from twin.units import format_duration
 
 if TYPE_CHECKING:
     from twin.geo.city import City
@@ -31,8 +30,6 @@ __all__ = ["Flood"]
 #: A forcing, the id of a datastream, or several of them.
 Driven: TypeAlias = ForcingLike | str | GaugeMean
 
-#: Depth from which ground counts as flooded, m: what people call water in the street.
-FLOODED = 0.05
 #: Streets are looked at, and moving gates are set, at least this often, s.
 WATCH = 30.0
 #: Steps in which a gate opens.
@@ -303,28 +300,8 @@ class Flood:
         """Return the maps of maxima, what was hit, and the volume balance."""
         self._begin()
         sw = self.solver
-        peaks = {
-            "max_depth": sw.max_depth,
-            "max_speed": sw.max_speed,
-            "max_hazard": sw.max_hazard,
-            "arrival_time": sw.arrival_time,
-        }
-        maps = {
-            "max_depth": FieldSpec("flood.max_depth", "m", "Largest water depth"),
-            "max_speed": FieldSpec("flood.max_speed", "m s-1", "Largest speed of the water"),
-            "max_hazard": FieldSpec(
-                "flood.max_hazard", "m2 s-1", "Largest flood hazard rating (Defra FD2321)"
-            ),
-            "arrival_time": FieldSpec("flood.arrival_time", "s", "First time deeper than 5 cm"),
-        }
-        fields = {k: (spec, GridField(self._masked(peaks[k]), self.grid))
-                  for k, spec in maps.items()}  # fmt: skip
-        classes = self._masked(defra_class(peaks["max_hazard"]))
-        spec = FieldSpec(
-            "flood.hazard_class", "1", "Hazard to people: 0 low, 1 moderate, 2 significant, "
-            "3 extreme (Defra FD2321)",
-        )  # fmt: skip
-        fields["hazard_class"] = (spec, GridField(classes, self.grid))
+        maps = peak_maps(sw, self.grid, self._usable)
+        peaks = {name: getattr(sw, name) for name in PEAKS}
         streets = self._watches["streets"].table(peaks, ("name", "kind"))
         streets.insert(3, "length_m", self.city.streets.geometry.length.to_numpy())
         tables = {
@@ -334,33 +311,8 @@ class Flood:
             "streets": streets,
             "underpasses": self._watches["underpasses"].table(peaks, ("name", "floor_m")),
         }
-        summary = self._summary(tables)
-        return Results(fields, tables, summary, _headlines(summary, tables))
-
-    def _summary(self, tables: Mapping[str, Any]) -> dict[str, Any]:
-        land = self._usable & ~self._ground.water
-        depth = self.solver.max_depth
-        buildings, streets = tables["buildings"], tables["streets"]
-        under = tables["underpasses"]
-        return {
-            "time_s": self.time,
-            "steps": self.solver.steps,
-            "cells": int(self._usable.sum()),
-            "cell_size_m": self.grid.cell_size,
-            "flooded_area_m2": float((depth[land] >= FLOODED).sum()) * self.grid.cell_area,
-            "max_depth_on_land_m": float(depth[land].max(initial=0.0)),
-            "buildings": len(buildings),
-            "buildings_in_water": int((buildings["max_depth_m"] >= FLOODED).sum()),
-            "buildings_by_class": {k: int((buildings["class"] == k).sum()) for k in HAZARD_CLASSES},
-            "streets": len(streets),
-            "streets_closed": int(streets["closed_from_s"].notna().sum()),
-            "streets_closed_length_m": float(
-                streets.loc[streets["closed_from_s"].notna(), "length_m"].sum()
-            ),
-            "underpasses": len(under),
-            "underpasses_closed": int(under["closed_from_s"].notna().sum()),
-            "balance": self.solver.balance(),
-        }
+        figures = summary(sw, self._usable, self._usable & ~self._ground.water, tables)
+        return Results(maps, tables, figures, headlines(figures, tables))
 
     def run(self, until: float) -> Results:
         """Advance to `until`, s, and return the results."""
@@ -407,39 +359,3 @@ class Flood:
 
     def _masked(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return np.where(self._usable, values, np.nan).astype(np.float32)
-
-
-def _headlines(summary: Mapping[str, Any], tables: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say what a duty officer must know, the gravest first."""
-    lines = []
-    classes = summary["buildings_by_class"]
-    grave = classes["extreme"] + classes["significant"]
-    if grave:
-        lines.append(
-            f"Danger to most people or to all at the walls of {grave} of {summary['buildings']} "
-            f"buildings (Defra hazard rating of 1.25 or more)."
-        )
-    under = tables["underpasses"]
-    lines += [
-        f"Underpass {row.name or row.id}: closed by water after "
-        f"{format_duration(row.closed_from_s)}, {row.max_depth_m:.1f} m at its deepest."
-        for row in under[under["closed_from_s"].notna()].itertuples()
-    ]
-    if summary["streets_closed"]:
-        first = tables["streets"]["closed_from_s"].min()
-        lines.append(
-            f"{summary['streets_closed']} of {summary['streets']} streets deeper than "
-            f"{impacts.CLOSED_DEPTH:g} m ({summary['streets_closed_length_m'] / 1000:.1f} km), "
-            f"the first after {format_duration(first)}."
-        )
-    if summary["buildings_in_water"]:
-        deepest = tables["buildings"].loc[tables["buildings"]["max_depth_m"].idxmax()]
-        lines.append(
-            f"{summary['buildings_in_water']} buildings with water at the wall; deepest "
-            f"{deepest['max_depth_m']:.2f} m at {deepest['name'] or deepest['id']}."
-        )
-    lines.append(
-        f"{summary['flooded_area_m2'] / 1e4:.1f} ha of land under more than {FLOODED:g} m of "
-        f"water, {summary['max_depth_on_land_m']:.2f} m at the deepest."
-    )
-    return tuple(lines)

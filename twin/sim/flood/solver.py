@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from twin.errors import InputError, SimulationError, did_you_mean
 from twin.sim.flood import kernels as kn
+from twin.sim.flood import sweeps
 from twin.sim.flood.boundaries import SIDES, Boundary, Discharge, Open, Sides, Stage, Wall
 from twin.sim.flood.forcing import Constant, Forcing, ForcingLike, Series, as_forcing
+from twin.sim.flood.scratch import PAD
 from twin.sim.flood.tiles import Tiles
 from twin.sim.saved import load_arrays, save_arrays
 
@@ -97,7 +99,7 @@ class ShallowWater:
         self.order, self.precision = order, precision
         self.courant = float(courant)
         self._T = np.dtype(precision).type
-        self._step = kn.step_first if order == 1 else kn.step_second
+        self._step = sweeps.step_first if order == 1 else sweeps.step_second
 
         raw = np.asarray(bed, np.float64)
         if raw.ndim != 2 or 0 in raw.shape:
@@ -106,7 +108,7 @@ class ShallowWater:
         if not self.inside.any():
             raise InputError("The bed has no finite cell, so there is no domain to flood.")
         self.shape: tuple[int, int] = (raw.shape[0], raw.shape[1])
-        self._padded = (raw.shape[0] + 2 * kn.PAD, raw.shape[1] + 2 * kn.PAD)
+        self._padded = (raw.shape[0] + 2 * PAD, raw.shape[1] + 2 * PAD)
         # elevations are kept from a round level near the bed, for the sake of float32
         self._datum = float(np.round(raw[self.inside].mean()))
         self._bed = self._pad(kn.SOLID)
@@ -115,7 +117,7 @@ class ShallowWater:
         n = self._given(manning, "Manning roughness", least=0.0)
         drag = self._pad(0.0)
         self._core(drag)[...] = kn.GRAVITY * n**2
-        self._cells = kn.Cells(self._bed, drag)
+        self._cells = sweeps.Cells(self._bed, drag)
 
         h = self._given(0.0 if depth is None else depth, "depth", least=0.0)
         east = self._given(0.0 if u is None else u, "u")
@@ -124,7 +126,7 @@ class ShallowWater:
         self._core(self._old.h)[...] = h
         self._core(self._old.qx)[...] = h * east
         self._core(self._old.qy)[...] = -h * north  # kernels count rows to the south
-        self._new = kn.State(*(a.copy() for a in self._old))
+        self._new = sweeps.State(*(a.copy() for a in self._old))
 
         self._tiles = Tiles(self.shape, self._T)
         self._sides = Sides(boundaries or {}, self._bed, self._datum)
@@ -375,7 +377,7 @@ class ShallowWater:
             self._pour(rows, cols, float(discharge.mean(self.time, after)) * dt / area)
         self._sides.fill(self._old, self._bed, self.time, after, self.cell_size)
         active = self._tiles.active(raining=uniform > 0, sides=self._sides.forced)
-        forcing = kn.Forcing(
+        forcing = sweeps.Forcing(
             uniform,
             self._pattern,
             self._infiltration,
@@ -414,7 +416,7 @@ class ShallowWater:
     def _pour(self, rows: Any, cols: Any, total: float) -> None:
         """Add a depth of water (m, summed over the cells) to cells; less than none takes away."""
         each = total / len(rows)
-        at = (rows + kn.PAD, cols + kn.PAD)
+        at = (rows + PAD, cols + PAD)
         h = self._old.h[at].astype(np.float64)
         change = np.full(len(rows), each)
         if each < 0:
@@ -469,8 +471,8 @@ class ShallowWater:
                 f"The saved flood has {h.shape} cells in {h.dtype}, this one {self._padded} in "
                 f"{self.precision}: a checkpoint only fits the set-up that wrote it."
             )
-        self._old = kn.State(*(state[k].copy() for k in ("h", "qx", "qy", "rest")))
-        self._new = kn.State(*(a.copy() for a in self._old))
+        self._old = sweeps.State(*(state[k].copy() for k in ("h", "qx", "qy", "rest")))
+        self._new = sweeps.State(*(a.copy() for a in self._old))
         self._bed[...] = state["bed"]
         self._sides.measure(self._bed)
         self._taken = state["taken"].copy()
@@ -538,7 +540,7 @@ class ShallowWater:
         """
         arrays = load_arrays(Path(path), "a flood", "setup", "h")
         setup = json.loads(str(arrays["setup"]))
-        core = np.s_[kn.PAD : -kn.PAD, kn.PAD : -kn.PAD]
+        core = np.s_[PAD:-PAD, PAD:-PAD]
         bed = arrays["bed"][core].astype(np.float64)
         kinds: dict[str, type[Any]] = {k.__name__: k for k in (Wall, Open, Stage, Discharge)}
         sw = cls(
@@ -578,7 +580,7 @@ class ShallowWater:
         depth, speed, hazard, arrival = (
             np.full(self._padded, x, np.float32) for x in (0.0, 0.0, 0.0, np.inf)
         )
-        self._peaks = kn.Peaks(depth, speed, hazard, arrival, float(flooded_depth))
+        self._peaks = sweeps.Peaks(depth, speed, hazard, arrival, float(flooded_depth))
         h = self._core(self._old.h).astype(np.float64)
         u, v = self.u.astype(np.float64), self.v.astype(np.float64)
         flooded = h >= flooded_depth
@@ -615,12 +617,12 @@ class ShallowWater:
         return np.full(self._padded, value, self._T)
 
     def _core(self, padded: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return padded[kn.PAD : -kn.PAD, kn.PAD : -kn.PAD]
+        return padded[PAD:-PAD, PAD:-PAD]
 
-    def _state(self) -> kn.State:
+    def _state(self) -> sweeps.State:
         carry = self.precision == "float32"
         rest = self._pad(0.0) if carry else np.zeros((1, 1), self._T)
-        return kn.State(self._pad(0.0), self._pad(0.0), self._pad(0.0), rest)
+        return sweeps.State(self._pad(0.0), self._pad(0.0), self._pad(0.0), rest)
 
     def _velocity(self, discharge: FloatArray) -> FloatArray:
         h, q = self._core(self._old.h), self._core(discharge)

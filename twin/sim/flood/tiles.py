@@ -9,7 +9,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from twin.sim.flood.kernels import INERT, PAD, SCRATCH, TILE_COLS, TILE_ROWS
+from twin.sim.flood.kernels import INERT
+from twin.sim.flood.scratch import PAD, SCRATCH, TILE_COLS, TILE_ROWS
 
 __all__ = ["Tiles"]
 
