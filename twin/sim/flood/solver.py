@@ -15,16 +15,16 @@ import numpy.typing as npt
 from twin.errors import InputError, SimulationError, did_you_mean
 from twin.sim.flood import kernels as kn
 from twin.sim.flood import sweeps
-from twin.sim.flood.boundaries import SIDES, Boundary, Discharge, Open, Sides, Stage, Wall
-from twin.sim.flood.forcing import Constant, Forcing, ForcingLike, Series, as_forcing
+from twin.sim.flood.boundaries import SIDES, Boundary, Sides
+from twin.sim.flood.domain import ArrayLike, Domain, FloatArray, core
+from twin.sim.flood.forcing import Constant, Forcing, ForcingLike, as_forcing
+from twin.sim.flood.saving import PointSource, boundaries_of, forcing_of, plain_forcings
 from twin.sim.flood.scratch import PAD
 from twin.sim.flood.tiles import Tiles
 from twin.sim.saved import load_arrays, save_arrays
 
 __all__ = ["ShallowWater"]
 
-FloatArray: TypeAlias = npt.NDArray[np.floating]
-ArrayLike: TypeAlias = float | npt.ArrayLike
 Rain: TypeAlias = ForcingLike | npt.NDArray[np.floating]
 
 #: Film that the first steps on dry ground are made for, m.
@@ -102,30 +102,25 @@ class ShallowWater:
         self._step = sweeps.step_first if order == 1 else sweeps.step_second
 
         raw = np.asarray(bed, np.float64)
-        if raw.ndim != 2 or 0 in raw.shape:
-            raise InputError(f"The bed must be an array [row, col], not of shape {raw.shape}.")
-        self.inside: npt.NDArray[np.bool_] = np.isfinite(raw)
-        if not self.inside.any():
-            raise InputError("The bed has no finite cell, so there is no domain to flood.")
-        self.shape: tuple[int, int] = (raw.shape[0], raw.shape[1])
-        self._padded = (raw.shape[0] + 2 * PAD, raw.shape[1] + 2 * PAD)
+        self._domain = Domain(raw, precision)
+        self.inside, self.shape = self._domain.inside, self._domain.shape
         # elevations are kept from a round level near the bed, for the sake of float32
         self._datum = float(np.round(raw[self.inside].mean()))
-        self._bed = self._pad(kn.SOLID)
-        self._core(self._bed)[...] = np.where(self.inside, raw - self._datum, kn.SOLID)
+        bed_here = np.where(self.inside, raw - self._datum, kn.SOLID)
+        self._bed = self._domain.pad(bed_here, kn.SOLID)
 
-        n = self._given(manning, "Manning roughness", least=0.0)
-        drag = self._pad(0.0)
-        self._core(drag)[...] = kn.GRAVITY * n**2
+        n = self._domain.given(manning, "Manning roughness", least=0.0)
+        drag = self._domain.pad()
+        core(drag)[...] = kn.GRAVITY * n**2
         self._cells = sweeps.Cells(self._bed, drag)
 
-        h = self._given(0.0 if depth is None else depth, "depth", least=0.0)
-        east = self._given(0.0 if u is None else u, "u")
-        north = self._given(0.0 if v is None else v, "v")
+        h = self._domain.given(0.0 if depth is None else depth, "depth", least=0.0)
+        east = self._domain.given(0.0 if u is None else u, "u")
+        north = self._domain.given(0.0 if v is None else v, "v")
         self._old = self._state()
-        self._core(self._old.h)[...] = h
-        self._core(self._old.qx)[...] = h * east
-        self._core(self._old.qy)[...] = -h * north  # kernels count rows to the south
+        core(self._old.h)[...] = h
+        core(self._old.qx)[...] = h * east
+        core(self._old.qy)[...] = -h * north  # kernels count rows to the south
         self._new = sweeps.State(*(a.copy() for a in self._old))
 
         self._tiles = Tiles(self.shape, self._T)
@@ -136,7 +131,7 @@ class ShallowWater:
         self._pattern_sum = float(self.inside.sum())
         self._infiltration: FloatArray = self._no_field
         self._taken = np.zeros((1, 1))
-        self._sources: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Forcing]] = []
+        self._sources: list[PointSource] = []
 
         self.time = 0.0
         self.steps = 0
@@ -149,17 +144,17 @@ class ShallowWater:
     @property
     def bed(self) -> FloatArray:
         """Bed elevation, m; NaN outside the domain."""
-        return np.where(self.inside, self._core(self._bed).astype(np.float64), np.nan) + self._datum
+        return np.where(self.inside, core(self._bed).astype(np.float64), np.nan) + self._datum
 
     @property
     def depth(self) -> FloatArray:
         """Water depth, m; 0 outside the domain."""
-        return self._core(self._old.h).copy()
+        return core(self._old.h).copy()
 
     @property
     def level(self) -> FloatArray:
         """Water level, m; NaN outside the domain. The bed where it is dry."""
-        return self.bed + self._core(self._old.h)
+        return self.bed + core(self._old.h)
 
     @property
     def u(self) -> FloatArray:
@@ -174,22 +169,22 @@ class ShallowWater:
     @property
     def max_depth(self) -> npt.NDArray[np.float32]:
         """Largest depth at any step so far, m."""
-        return self._core(self._peaks.depth).copy()
+        return core(self._peaks.depth).copy()
 
     @property
     def max_speed(self) -> npt.NDArray[np.float32]:
         """Largest speed at any step at which the cell was flooded, m/s."""
-        return self._core(self._peaks.speed).copy()
+        return core(self._peaks.speed).copy()
 
     @property
     def max_hazard(self) -> npt.NDArray[np.float32]:
         """Largest Defra hazard rating at any step (`twin.sim.flood.hazard`), m²/s."""
-        return self._core(self._peaks.hazard).copy()
+        return core(self._peaks.hazard).copy()
 
     @property
     def arrival_time(self) -> npt.NDArray[np.float32]:
         """Time at which the cell was first flooded, s; NaN where it never was."""
-        first = self._core(self._peaks.arrival)
+        first = core(self._peaks.arrival)
         return np.where(np.isfinite(first), first, np.float32(np.nan))
 
     @property
@@ -197,7 +192,7 @@ class ShallowWater:
         """Water infiltrated so far, m."""
         if self._taken.shape == (1, 1):
             return np.zeros(self.shape)
-        return self._core(self._taken).copy()
+        return core(self._taken).copy()
 
     def balance(self) -> dict[str, float]:
         """Return the volumes that came, went and stayed, m³.
@@ -258,17 +253,17 @@ class ShallowWater:
         """Rate at which the ground takes water, m/s: set to a value or an array [row, col]."""
         if self._infiltration is self._no_field:
             return np.zeros(self.shape)
-        return self._core(self._infiltration).copy()
+        return core(self._infiltration).copy()
 
     @infiltration.setter
     def infiltration(self, rate: ArrayLike) -> None:
-        field = self._given(rate, "infiltration", least=0.0)
+        field = self._domain.given(rate, "infiltration", least=0.0)
         self._infiltration = self._no_field
         if (field > 0).any():
-            self._infiltration = self._pad(0.0)
-            self._core(self._infiltration)[...] = field
+            self._infiltration = self._domain.pad()
+            core(self._infiltration)[...] = field
             if self._taken.shape == (1, 1):
-                self._taken = np.zeros(self._padded)
+                self._taken = np.zeros(self._domain.padded)
 
     def add_source(self, rows: npt.ArrayLike, cols: npt.ArrayLike, discharge: ForcingLike) -> None:
         """Let water enter (or leave, where negative) at cells.
@@ -280,19 +275,7 @@ class ShallowWater:
         discharge
             m³/s in all. What leaves is limited to what is there.
         """
-        r, c = np.atleast_1d(np.asarray(rows, np.intp)), np.atleast_1d(np.asarray(cols, np.intp))
-        if r.shape != c.shape or r.ndim != 1 or not len(r):
-            raise InputError("A source needs as many rows as columns, and at least one cell.")
-        good = (r >= 0) & (r < self.shape[0]) & (c >= 0) & (c < self.shape[1])
-        good[good] = self.inside[r[good], c[good]]
-        if not good.all():
-            bad = int(np.argmin(good))
-            raise InputError(
-                f"A source at row {r[bad]}, column {c[bad]} lies outside the domain "
-                f"({self.shape[0]} rows, {self.shape[1]} columns, NaN excluded)."
-            )
-        if len({*zip(r.tolist(), c.tolist(), strict=True)}) != len(r):
-            raise InputError("A source names the same cell twice; name each cell once.")
+        r, c = self._domain.cells(rows, cols)
         self._sources.append((r, c, as_forcing(discharge, "discharge of a source")))
 
     def set_bed(self, bed: npt.ArrayLike) -> None:
@@ -309,7 +292,7 @@ class ShallowWater:
                 f"A new bed must have the shape {self.shape} and the outside (NaN) cells of the "
                 f"old one; this one has shape {raw.shape}."
             )
-        self._core(self._bed)[self.inside] = (raw - self._datum)[self.inside]
+        core(self._bed)[self.inside] = (raw - self._datum)[self.inside]
         self._sides.measure(self._bed)
         self._tiles.touch()
 
@@ -323,7 +306,7 @@ class ShallowWater:
         """
         if self.steps:
             raise SimulationError("Water can only be filled in before the first step.")
-        self._core(self._old.h)[...] = self._given(depth, "depth", least=0.0)
+        core(self._old.h)[...] = self._domain.given(depth, "depth", least=0.0)
         for q in (self._old.qx, self._old.qy):
             q[...] = 0
         self._tiles.touch()
@@ -466,10 +449,11 @@ class ShallowWater:
             If the state is of another grid or precision.
         """
         h = state["h"]
-        if h.shape != self._padded or h.dtype != self._T:
+        if h.shape != self._domain.padded or h.dtype != self._T:
             raise SimulationError(
-                f"The saved flood has {h.shape} cells in {h.dtype}, this one {self._padded} in "
-                f"{self.precision}: a checkpoint only fits the set-up that wrote it."
+                f"The saved flood has {h.shape} cells in {h.dtype}, this one "
+                f"{self._domain.padded} in {self.precision}: a checkpoint only fits the set-up "
+                "that wrote it."
             )
         self._old = sweeps.State(*(state[k].copy() for k in ("h", "qx", "qy", "rest")))
         self._new = sweeps.State(*(a.copy() for a in self._old))
@@ -500,25 +484,7 @@ class ShallowWater:
             "courant": self.courant,
             "flooded_depth": self._peaks.flooded,
             "datum": self._datum,
-            "rain": _plain(self._rain, "rain"),
-            "boundaries": {
-                side: [
-                    type(b).__name__,
-                    _plain(self._sides.forcings[side], f"boundary in the {side}")
-                    if side in self._sides.forcings
-                    else None,
-                ]
-                for side, b in self._sides.given.items()
-            },
-            "where": {
-                side: where.tolist()
-                for side, b in self._sides.given.items()
-                if (where := getattr(b, "where", None)) is not None
-            },
-            "sources": [
-                [r.tolist(), c.tolist(), _plain(q, "discharge of a source")]
-                for r, c, q in self._sources
-            ],
+            **plain_forcings(self._rain, self._sides, self._sources),
         }
         save_arrays(
             Path(path),
@@ -540,9 +506,7 @@ class ShallowWater:
         """
         arrays = load_arrays(Path(path), "a flood", "setup", "h")
         setup = json.loads(str(arrays["setup"]))
-        core = np.s_[PAD:-PAD, PAD:-PAD]
-        bed = arrays["bed"][core].astype(np.float64)
-        kinds: dict[str, type[Any]] = {k.__name__: k for k in (Wall, Open, Stage, Discharge)}
+        bed = core(arrays["bed"]).astype(np.float64)
         sw = cls(
             np.where(bed < kn.SOLID, bed, np.nan) + setup["datum"],
             setup["cell_size"],
@@ -550,90 +514,59 @@ class ShallowWater:
             precision=setup["precision"],
             courant=setup["courant"],
             flooded_depth=setup["flooded_depth"],
-            boundaries={
-                side: kinds[kind]()
-                if value is None
-                else kinds[kind](_forcing(value), setup["where"].get(side))
-                for side, (kind, value) in setup["boundaries"].items()
-            },
+            boundaries=boundaries_of(setup),
         )
         sw._datum = setup["datum"]
         sw._cells.drag[...] = arrays["drag"]
-        sw._rain = as_forcing(_forcing(setup["rain"]), "rain")
+        sw._rain = as_forcing(forcing_of(setup["rain"]), "rain")
         if arrays["pattern"].shape != (1, 1):
-            sw._set_pattern(arrays["pattern"][core])
+            sw._set_pattern(core(arrays["pattern"]))
         sw._infiltration = arrays["infiltration"]
         for rows, cols, discharge in setup["sources"]:
-            sw.add_source(rows, cols, _forcing(discharge))
+            sw.add_source(rows, cols, forcing_of(discharge))
         sw.set_state(arrays)
         return sw
 
     # --- helpers ------------------------------------------------------------------------------
 
     def _set_pattern(self, pattern: npt.ArrayLike) -> None:
-        field = self._given(pattern, "rain", least=0.0)
-        self._pattern = self._pad(0.0)
-        self._core(self._pattern)[...] = field
-        self._pattern_sum = float(self._core(self._pattern).sum(dtype=np.float64))
+        field = self._domain.given(pattern, "rain", least=0.0)
+        self._pattern = self._domain.pad()
+        core(self._pattern)[...] = field
+        self._pattern_sum = float(core(self._pattern).sum(dtype=np.float64))
 
     def _remember_start(self, flooded_depth: float) -> None:
         depth, speed, hazard, arrival = (
-            np.full(self._padded, x, np.float32) for x in (0.0, 0.0, 0.0, np.inf)
+            np.full(self._domain.padded, x, np.float32) for x in (0.0, 0.0, 0.0, np.inf)
         )
         self._peaks = sweeps.Peaks(depth, speed, hazard, arrival, float(flooded_depth))
-        h = self._core(self._old.h).astype(np.float64)
+        h = core(self._old.h).astype(np.float64)
         u, v = self.u.astype(np.float64), self.v.astype(np.float64)
         flooded = h >= flooded_depth
         speed = np.where(flooded, np.hypot(u, v), 0.0)
         rating = h * (speed + 0.5) + ((h > 0.25) | (speed > 2.0))
-        self._core(self._peaks.depth)[...] = h
-        self._core(self._peaks.speed)[...] = speed
-        self._core(self._peaks.hazard)[...] = np.where(flooded, rating, 0.0)
-        self._core(self._peaks.arrival)[flooded] = 0.0
+        core(self._peaks.depth)[...] = h
+        core(self._peaks.speed)[...] = speed
+        core(self._peaks.hazard)[...] = np.where(flooded, rating, 0.0)
+        core(self._peaks.arrival)[flooded] = 0.0
         fast = np.where(h > kn.DRY, np.abs(u) + np.abs(v) + 2 * np.sqrt(kn.GRAVITY * h), 0.0)
         self._tiles.measure(fast, h)
 
-    def _given(self, value: ArrayLike, what: str, least: float | None = None) -> FloatArray:
-        """Check a field and spread it over the grid; 0 outside the domain."""
-        try:
-            field = np.broadcast_to(np.asarray(value, np.float64), self.shape)
-        except ValueError:
-            raise InputError(
-                f"The {what} has shape {np.shape(value)}, but the bed has {self.shape}."
-            ) from None
-        wrong = self.inside & ~np.isfinite(field)
-        if least is not None:
-            wrong |= self.inside & (field < least)
-        if wrong.any():
-            row, col = np.argwhere(wrong)[0]
-            limit = "finite" if least is None else f"finite and at least {least:g}"
-            raise InputError(
-                f"The {what} is {field[row, col]:g} at row {row}, column {col}; it must be "
-                f"{limit} wherever the bed is."
-            )
-        return np.where(self.inside, field, 0.0)
-
-    def _pad(self, value: float) -> FloatArray:
-        return np.full(self._padded, value, self._T)
-
-    def _core(self, padded: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return padded[PAD:-PAD, PAD:-PAD]
-
     def _state(self) -> sweeps.State:
         carry = self.precision == "float32"
-        rest = self._pad(0.0) if carry else np.zeros((1, 1), self._T)
-        return sweeps.State(self._pad(0.0), self._pad(0.0), self._pad(0.0), rest)
+        rest = self._domain.pad() if carry else np.zeros((1, 1), self._T)
+        return sweeps.State(self._domain.pad(), self._domain.pad(), self._domain.pad(), rest)
 
     def _velocity(self, discharge: FloatArray) -> FloatArray:
-        h, q = self._core(self._old.h), self._core(discharge)
+        h, q = core(self._old.h), core(discharge)
         return np.divide(q, h, out=np.zeros_like(q), where=h > kn.DRY)
 
     def _stored(self) -> float:
-        return float(self._core(self._old.h).sum(dtype=np.float64)) * self.cell_size**2
+        return float(core(self._old.h).sum(dtype=np.float64)) * self.cell_size**2
 
     def _worst(self) -> str:
         """Say where the flow is fastest or no longer finite."""
-        h, qx, qy = (self._core(a).astype(np.float64) for a in self._old[:3])
+        h, qx, qy = (core(a).astype(np.float64) for a in self._old[:3])
         speed = np.hypot(qx, qy) / np.maximum(h, kn.DRY)
         speed = np.where(np.isfinite(speed) & np.isfinite(h), speed, np.inf)
         row, col = np.unravel_index(int(np.argmax(speed)), self.shape)
@@ -642,19 +575,3 @@ class ShallowWater:
             f"{speed[row, col]:.3g} m/s. Look there for a bed that is not real, or a source that "
             f"is too strong for its cells."
         )
-
-
-def _plain(forcing: Forcing, what: str) -> float | list[list[float]]:
-    """Return a forcing in plain numbers, for a file."""
-    if isinstance(forcing, Constant):
-        return forcing.value
-    if isinstance(forcing, Series):
-        return [forcing.times.tolist(), forcing.values.tolist()]
-    raise SimulationError(
-        f"The {what} is a Python function, which a checkpoint cannot hold. Give it as a value or "
-        "as (times, values)."
-    )
-
-
-def _forcing(plain: float | list[list[float]]) -> ForcingLike:
-    return (plain[0], plain[1]) if isinstance(plain, list) else plain
