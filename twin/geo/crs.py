@@ -227,6 +227,8 @@ def transformation_accuracy(bounds: Bounds, source: Any, target: Any) -> float:
     if same_crs(source, target):
         return 0.0
     start, end = _horizontal(parse_crs(source)), _horizontal(parse_crs(target))
+    if same_crs(start.geodetic_crs, end.geodetic_crs):
+        return 0.0  # a projection only, which is exact
     transformer = Transformer.from_crs(start, end, always_xy=True)
     transformer.transform((bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2)
     metres = transformer.get_last_used_operation().accuracy
