@@ -37,7 +37,8 @@ def load_arrays(path: Path, what: str, *names: str) -> dict[str, npt.NDArray[Any
         If there is no such file, or it holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here: NumPy leaves a file open that it cannot read
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, EOFError, ValueError, BadZipFile) as error:
         raise SimulationError(f"{path} is no checkpoint of {what}: {error}") from error
