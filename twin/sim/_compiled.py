@@ -20,7 +20,11 @@ KEPT_FOR = 30 * 86400.0
 
 
 def keep_compiled_code() -> None:
-    """Point Numba at the folder of these sources, unless ``NUMBA_CACHE_DIR`` names another."""
+    """Point Numba at the folder of these sources, unless ``NUMBA_CACHE_DIR`` names another.
+
+    Idle threads are told to sleep: one that spins takes the core from whoever else computes.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if os.environ.get("NUMBA_CACHE_DIR"):
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twin"

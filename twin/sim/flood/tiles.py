@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numba
@@ -13,11 +12,6 @@ from twin.sim.flood.kernels import INERT
 from twin.sim.flood.scratch import PAD, SCRATCH, TILE_COLS, TILE_ROWS
 
 __all__ = ["Tiles"]
-
-# Threads that wait for each other after a step sleep instead of spinning; OpenMP reads this when it
-# is loaded, at the first step. On a busy machine (broker, viewer, other runs) spinning threads take
-# the processor from those they wait for, and a step lasts several times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 #: Below this a second thread costs more than it brings, the more so on a busy machine.
 CELLS_PER_THREAD = 8192
