@@ -17,14 +17,15 @@ def frames_of(path) -> list[np.ndarray]:
         reader = pytest.importorskip("imageio_ffmpeg").read_frames(str(path))
         width, height = next(reader)["size"]
         return [np.frombuffer(f, np.uint8).reshape(height, width, 3) for f in reader]
-    film = Image.open(path)
     frames = []
-    for number in range(film.n_frames):
-        film.seek(number)
-        frames.append(np.asarray(film.convert("RGB")))
+    with Image.open(path) as film:
+        for number in range(film.n_frames):
+            film.seek(number)
+            frames.append(np.asarray(film.convert("RGB")))
     return frames
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file <_io.Buffered:ResourceWarning")  # its reader's
 @pytest.mark.parametrize("ending", ["mp4", "webp", "gif"])
 def test_a_map_film_has_its_frames_in_order(stage: Stage, tmp_path, ending: str) -> None:
     if ending == "mp4" and movie.film_format() != "mp4":
