@@ -513,6 +513,10 @@ class CrowdModel:
             delay=self._ways.delay,
             factor=self._ways.factor,
             solved=self._ways.solved,
+            # not solved anew on restoring: each surface was last solved at a time of its own
+            phi=self._ways.phi,
+            ux=self._ways.ux,
+            uy=self._ways.uy,
             **arrays,
         )
 
@@ -546,6 +550,5 @@ class CrowdModel:
             self._sources, state["sources"], strict=True
         ):
             source.next, source.waiting, source.retry = following, waiting, retry
-        ways.forget()
-        for destination in state["destinations"]:
-            ways.to(destination)
+        ways.destinations = list(state["destinations"])
+        ways.phi, ways.ux, ways.uy = (np.array(arrays[name]) for name in ("phi", "ux", "uy"))

@@ -56,10 +56,6 @@ class Ways:
         self._weathered = np.flatnonzero(outdoor) if outdoor.any() else np.arange(len(surfaces))
         self._heeded = ~outdoor if not outdoor.all() else outdoor
         self._grid_cells: dict[tuple[int, Grid], npt.NDArray[np.int32]] = {}
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop all potentials."""
         self.destinations: list[int] = []
         self.phi, self.ux, self.uy = (np.empty((0, self.factor.size), np.float32) for _ in "123")
 
