@@ -307,6 +307,27 @@ def test_stairs_that_join_nothing_are_left_out() -> None:
     assert [s.name for s in crowd.model.surfaces] == ["p", "s1", "s2", "street"]
 
 
+def test_a_queue_on_the_stairs_is_kept_in_a_checkpoint(tmp_path: Path) -> None:
+    """Ways inside are found anew as queues grow, those outdoors only as water does."""
+
+    def make() -> Crowd:
+        return Crowd(city(), interior="station", people=400, pre_movement=(0.0, 5.0))
+
+    running = make()
+    for stop in (45.0, 62.0):
+        running.advance(stop)
+        folder = tmp_path / f"{stop:g}"
+        folder.mkdir()
+        running.checkpoint(folder)
+        resumed = make()
+        resumed.restore(folder)
+        kept, taken = running.model._ways, resumed.model._ways
+        np.testing.assert_array_equal(kept.phi, taken.phi)
+        resumed.advance(stop + 15.0)
+        running.advance(stop + 15.0)
+        assert running.table().equals(resumed.table())
+
+
 def test_a_checkpoint_of_another_crowd_is_refused(tmp_path: Path) -> None:
     Crowd(city(), interior="station", people=20).checkpoint(tmp_path)
     with pytest.raises(SimulationError, match="another crowd: exposed differs"):
