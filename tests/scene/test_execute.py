@@ -262,6 +262,14 @@ def test_a_moving_gate_and_a_gauged_river_resume_to_the_same_numbers(town, tmp_p
     assert numbers(run_scene(town, tmp_path / "cut", resume=True)) == numbers(whole)
 
 
+def test_a_record_of_another_day_is_refused(town, tmp_path):
+    path = town / "scene.toml"
+    path.write_text(path.read_text().replace("start = 2026", "start = 2027"))
+    with pytest.raises(TwinError, match=r"no reading of 'rain-1'.*run from 2026.*clock\.start"):
+        run_scene(town, tmp_path / "run")
+    assert not (tmp_path / "run.partial").exists()
+
+
 def test_outputs_that_nothing_writes_are_refused(town, tmp_path):
     with pytest.raises(SceneError, match=r"nothing writes 'depht'. Did you mean 'depth'"):
         run_scene(town, tmp_path / "run", ['output.fields=["depht"]'])

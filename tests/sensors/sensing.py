@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic, sleep
 
 from twin.sensors.address import BrokerAddress
@@ -42,3 +43,9 @@ def eventually(condition: Callable[[], object], timeout: float = 10.0) -> None:
     while not condition():
         assert monotonic() < end, "it did not come to pass in time"
         sleep(0.01)
+
+
+def children(process: int) -> list[int]:
+    """Return the ids of the processes that a process has started and not yet waited for."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]

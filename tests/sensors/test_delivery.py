@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sensing import eventually, message, moment, publish
+from sensing import children, eventually, message, moment, publish
 
 from twin.errors import BrokerError, SensorError
 from twin.sensors import Datastream, EmbeddedBroker, Replay, SensorHub, Store
@@ -184,7 +185,8 @@ def test_a_killed_broker_is_reconnected_to(
         hub.wait_until(moment(49), ["level-1"])
         guard = broker._process
         assert guard is not None
-        subprocess.run(["pkill", "-KILL", "-P", str(guard.pid)], check=True)
+        for child in children(guard.pid):
+            os.kill(child, signal.SIGKILL)
         eventually(lambda: not hub.connected)
         broker.stop()
         with EmbeddedBroker(kind, port=port) as again:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sensing import eventually, message, publish
+from sensing import children, eventually, message, publish
 
 from twin.errors import BrokerError
 from twin.sensors import EmbeddedBroker, broker
@@ -37,19 +37,13 @@ def test_runs_on_loopback_and_is_gone_afterwards(kind: str) -> None:
             assert probe.connect_ex((socket.gethostbyname("127.0.0.2"), port)) != 0
         assert directory is not None
         assert directory.is_dir()
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(os.getpid())],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()
-        guard = str(running._process.pid) if running._process else ""
-        assert guard in children
+        guard = running._process.pid if running._process else 0
+        assert guard in children(os.getpid())
     assert not listening(port)
     assert not directory.exists()
     # no zombie is left
     with pytest.raises(ProcessLookupError):
-        os.kill(int(guard), 0)
+        os.kill(guard, 0)
     with pytest.raises(BrokerError, match="not running"):
         _ = running.url
 

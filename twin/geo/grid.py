@@ -19,6 +19,9 @@ __all__ = ["Grid"]
 
 FloatArray = npt.NDArray[np.float64]
 
+#: Most cells of a grid: 16 GB for one field in float64.
+MOST_CELLS = 2_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -71,6 +74,11 @@ class Grid:
             raise GeometryError(f"A grid needs a cell size above 0 m, not {cell_size!r}.")
         cols = max(1, math.ceil((east - west) / cell_size - 1e-3))
         rows = max(1, math.ceil((north - south) / cell_size - 1e-3))
+        if rows * cols > MOST_CELLS:
+            raise GeometryError(
+                f"Cells of {cell_size:g} m on {east - west:g} m × {north - south:g} m make "
+                f"{rows:,} × {cols:,} of them, more than any machine holds; choose larger cells."
+            )
         return cls(crs, float(west), float(north), float(cell_size), (rows, cols))
 
     @property

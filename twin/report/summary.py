@@ -40,6 +40,8 @@ def summarise(run: Run) -> str:
     lines.append("")
     if notice := run.lock["scene"].get("notice"):
         lines += [*textwrap.wrap(f"Note: {notice}", 96), ""]
+    if note := manifest.get("pictures", {}).get("note"):
+        lines += [*textwrap.wrap(note, 96), ""]
     took = sum(manifest.get("timings", {}).values())
     if (run.path / "report.html").is_file():
         lines.append(f"Report: {run.path / 'report.html'}")

@@ -24,7 +24,10 @@ def check(path: Path) -> tuple[str, bool]:
     """
     if path.is_dir() and (path / "manifest.json").is_file():
         from twin.geo.city import City
+        from twin.run import Run
 
+        if (path / "scene.lock.json").is_file():
+            return _judge(City.open(Run(path).city_path), f"City of the run {path.as_posix()!r}")
         return _judge(City.open(path), f"City {path.as_posix()!r}")
     from twin.scene.build import build_coupling, build_simulations, fleet
     from twin.scene.scene import Scene

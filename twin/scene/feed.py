@@ -20,6 +20,7 @@ import numpy as np
 from twin.errors import Interrupted, SensorError
 from twin.scene.build import fleet, forcing_streams
 from twin.scene.progress import Progress, Quiet
+from twin.sensors.payloads import to_us
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,8 @@ class Feed:
     PATIENCE = 60.0
     #: How far beyond the scene's end a record is taken in before the start.
     LOOKAHEAD = timedelta(hours=1)
+    #: How old the latest reading of a driving datastream may be at the scene's start.
+    LATEST = timedelta(hours=1)
 
     def __init__(
         self,
@@ -82,7 +85,6 @@ class Feed:
         from twin.sensors.broker import EmbeddedBroker
         from twin.sensors.hub import SensorHub
         from twin.sensors.observations import SceneObservations
-        from twin.sensors.payloads import to_us
         from twin.sensors.replay import Replay
 
         with contextlib.ExitStack() as ends:
@@ -101,6 +103,7 @@ class Feed:
                     default=0,
                 )
                 self._replay = ends.enter_context(replay)
+                self._check_record(replay)
             self._ends = ends.pop_all()
         return self
 
@@ -162,6 +165,19 @@ class Feed:
                     rows.append((*row, value))
         columns = ["time", "simulation", "place", "quantity", "unit", "value"]
         return pd.DataFrame(rows, columns=columns)
+
+    def _check_record(self, replay: Replay) -> None:
+        """Refuse a record that has nothing to say of the scene's time."""
+        start, end = self._moment(0.0), self._moment(self.scene.model.clock.duration)
+        for name in self._driving:
+            last = replay.due(name, to_us(end))
+            if last < to_us(start - self.LATEST):
+                record = replay.record
+                raise SensorError(
+                    f"sensors.replay: the record has no reading of {name!r}, which drives the "
+                    f"scene, between {start - self.LATEST} and {end}; its readings run from "
+                    f"{record.start} to {record.end}. See whether clock.start is meant so."
+                )
 
     def _take_in(self, count: int) -> None:
         """Wait until the hub has dealt with as many messages of the record."""

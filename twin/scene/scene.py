@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,10 +113,12 @@ class Scene:
                 continue
             if not found[key].exists():
                 missing.append(f"{key}: there is no file {found[key].as_posix()!r}.")
+            elif not os.access(found[key], os.R_OK):
+                missing.append(f"{key}: {found[key].as_posix()!r} may not be read.")
         if missing:
             notice = f"\n{self.model.notice}" if self.model.notice else ""
             raise SceneError(
-                f"Files of the scene {self.name!r} are missing:\n"
+                f"Files of the scene {self.name!r} are missing or cannot be read:\n"
                 + "\n".join(f"  {m}" for m in missing)
                 + notice
             )

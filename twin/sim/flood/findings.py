@@ -22,6 +22,8 @@ __all__ = ["FLOODED", "PEAKS", "headlines", "peak_maps", "summary"]
 
 #: Depth from which ground counts as flooded, m: what people call water in the street.
 FLOODED = 0.05
+#: What is closed by then was so from the start, as promenades before a flood wall are, s.
+AT_ONCE = 60.0
 #: Maps of the solver's maxima, by the name of the property that holds them.
 PEAKS = {
     "max_depth": FieldSpec("flood.max_depth", "m", "Largest water depth"),
@@ -97,16 +99,21 @@ def headlines(figures: Mapping[str, Any], tables: Mapping[str, Any]) -> tuple[st
         for row in under[under["closed_from_s"].notna()].itertuples()
     ]
     if figures["streets_closed"]:
-        first = tables["streets"]["closed_from_s"].min()
+        since = tables["streets"]["closed_from_s"]
+        later = since[since > AT_ONCE]
+        at_once = int((since <= AT_ONCE).sum())
         lines.append(
             f"{figures['streets_closed']} of {figures['streets']} streets deeper than "
-            f"{CLOSED_DEPTH:g} m ({figures['streets_closed_length_m'] / 1000:.1f} km), "
-            f"the first after {format_duration(first)}."
+            f"{CLOSED_DEPTH:g} m ({figures['streets_closed_length_m'] / 1000:.1f} km)"
+            + (f", {at_once} of them from the start" if at_once else "")
+            + (f", the first to close after {format_duration(later.min())}" if len(later) else "")
+            + "."
         )
     if figures["buildings_in_water"]:
         deepest = tables["buildings"].loc[tables["buildings"]["max_depth_m"].idxmax()]
+        count = figures["buildings_in_water"]
         lines.append(
-            f"{figures['buildings_in_water']} buildings with water at the wall; deepest "
+            f"{count} building{'s' if count > 1 else ''} with water at the wall; deepest "
             f"{deepest['max_depth_m']:.2f} m at {deepest['name'] or deepest['id']}."
         )
     lines.append(
