@@ -194,6 +194,12 @@ def test_another_size_keeps_the_controls_inside(controls) -> None:
 
 
 @pytest.mark.usefixtures("gl")
+def test_a_time_outside_the_run_is_refused(stage: Stage, tmp_path: Path) -> None:
+    with pytest.raises(RenderError, match="there is no 1e\\+06 s in it"):
+        view(stage, screenshot=tmp_path / "view.png", time=1e6)
+    assert not (tmp_path / "view.png").exists()
+
+
 def test_a_screenshot_needs_no_display(stage: Stage, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     path = tmp_path / "view.png"

@@ -124,7 +124,7 @@ def test_all_faults_are_said_at_once(write):
 
 
 def test_a_file_that_is_not_toml_or_not_there(write, tmp_path):
-    assert "not valid TOML" in said(write("a = [1,"))
+    assert "scene.toml:2: this is not valid TOML" in said(write("a = 1\nb = = 2\n"))
     write(GOOD)
     assert "Did you mean" in said(tmp_path / "scen.toml")
     assert "is a folder" in said(tmp_path)

@@ -115,4 +115,7 @@ def _camera(
 def _index(stage: Stage, time: float) -> int:
     if stage.clock is None:
         raise RenderError("A time can be chosen for a run only; nothing in a city changes.")
+    last = float(stage.clock.times[-1])
+    if not 0.0 <= time <= last:
+        raise RenderError(f"The run goes from 0 s to {last:g} s; there is no {time:g} s in it.")
     return stage.clock.nearest(time)

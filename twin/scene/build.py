@@ -177,6 +177,13 @@ def _flood(
             boundaries[side] = Discharge(value(given.discharge, what, "discharge"))
         else:
             boundaries[side] = {"wall": Wall, "open": Open}[given]()
+    gates = city.defences.index[city.defences["kind"] == "gate"].astype(str).tolist()
+    for gate in table.gates:
+        if gate.id not in gates:
+            raise SceneError(
+                f"simulation[{table.name}].gates: the city has no gate {gate.id!r}. "
+                f"{did_you_mean(gate.id, gates)}"
+            )
     return Flood(
         city,
         name=table.name,

@@ -78,7 +78,9 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
     try:
         return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as error:
-        raise SceneError(f"{path.as_posix()!r} is not valid TOML: {error}.") from None
+        at = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        where = f"{path.as_posix()}:{at[1]}" if at else path.as_posix()
+        raise SceneError(f"{where}: this is not valid TOML: {error}.") from None
 
 
 def resolve_path(path: Path, folder: Path) -> Path:
