@@ -27,6 +27,10 @@ class Progress(Protocol):
         """The last stage is over."""
         ...
 
+    def leave(self) -> None:
+        """The work ends early; what is said next begins a line of its own."""
+        ...
+
 
 class Quiet:
     """Says nothing."""
@@ -38,6 +42,9 @@ class Quiet:
         """Say nothing."""
 
     def done(self) -> None:
+        """Say nothing."""
+
+    def leave(self) -> None:
         """Say nothing."""
 
 
@@ -68,6 +75,9 @@ class Lines:
     def done(self) -> None:
         """Nothing more to say."""
 
+    def leave(self) -> None:
+        """Every line is ended already."""
+
 
 class Bar:
     """One line at the bottom of a terminal, with a bar and the time that is left."""
@@ -92,6 +102,13 @@ class Bar:
     def done(self) -> None:
         """Leave the last line standing."""
         self._finish()
+
+    def leave(self) -> None:
+        """End the line as it stands."""
+        if self._text:
+            self._stream.write("\n")
+            self._stream.flush()
+            self._text = ""
 
     def _finish(self) -> None:
         if self._text:

@@ -55,16 +55,18 @@ class Session:
 
     def run(self, *, pictures: bool = True) -> Run:
         """Run with a progress bar; the first Ctrl-C stops at the next sync point, resumably."""
+        progress = for_stream()
         previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             return self.scene.run(
                 self.out,
                 resume=self.resume,
                 pictures=pictures,
-                progress=for_stream(),
+                progress=progress,
                 should_stop=lambda: self._stop,
             )
         finally:
+            progress.leave()
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
