@@ -133,8 +133,8 @@ def _claim(partial: Path, scene: Scene, lock: dict[str, Any], *, resume: bool) -
                 "--out."
             )
     for part, said in (("scene", "The scene"), ("inputs", "An input file")):
-        if before[part] != json.loads(json.dumps(lock[part])):
-            changed = _first_difference(before[part], json.loads(json.dumps(lock[part])))
+        if before[part] != lock[part]:
+            changed = _first_difference(before[part], lock[part])
             raise RunError(
                 f"{said} has changed since {str(partial)!r} was begun ({changed}); a run cannot "
                 "be resumed with other inputs. Start anew with another --out."
@@ -194,7 +194,7 @@ class _Execution:
                 simulations = build_simulations(self.scene, city, feed.observations)
                 coupling = build_coupling(self.scene, simulations)
             with self._timed("simulation", "Simulating"):
-                self._simulate(coupling, feed, city)
+                self._simulate(coupling, feed)
             with self._timed("readings", "Taking in the last readings"):
                 readings = feed.finish()
         with self._timed("results", "Writing maps and tables"):
@@ -244,7 +244,7 @@ class _Execution:
         city.save(saved)
         return city
 
-    def _simulate(self, coupling: Coupling, feed: Feed, city: City) -> None:
+    def _simulate(self, coupling: Coupling, feed: Feed) -> None:
         """Advance the simulations together, writing the outputs on the way."""
         feed.wait(coupling.time)  # a start level may come from a gauge
         checkpoints = _checkpoints(self.path)
